@@ -1,0 +1,189 @@
+#!/usr/bin/env bash
+# Prints the path of a tool, installing it first if need be:
+#
+#   internal/tools/get.sh terraform|tofu|promtool|mlflow|golangci-lint|tfplugindocs|gotestsum|goreleaser
+#
+# "terraform" is the terraform or tofu on PATH, or else OpenTofu built from its
+# Go module. "mlflow" is the Python interpreter of a virtual environment with
+# MLflow. Everything goes under .cache/tools, in folders named by version, so
+# that a second run finds it there; nothing outside the checkout changes but
+# Go's and pip's own caches. On failure the last line of standard error says why.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+tools=$root/.cache/tools
+mkdir -p "$tools"
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+# quietly COMMAND...: the output of a long command goes to a log, whose end is
+# shown when the command fails.
+quietly() {
+  local log=$tools/$tool.log
+  if ! "$@" >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    return 1
+  fi
+}
+
+# locked COMMAND...: two runs at once must not install the same tool. The lock
+# of a process that is gone is taken over.
+locked() {
+  local lock=$tools/$tool.lock holder
+  until mkdir "$lock" 2>/dev/null; do
+    holder=$(cat "$lock/pid" 2>/dev/null || true)
+    if [ -n "$holder" ] && ! kill -0 "$holder" 2>/dev/null; then
+      rm -rf "$lock"
+    else
+      sleep 1
+    fi
+  done
+  # shellcheck disable=SC2064 # the path of now
+  trap "rm -rf '$lock'" EXIT
+  echo $$ >"$lock/pid"
+  "$@"
+}
+
+exe() { go env GOEXE; }
+
+# module_version DIRECTORY MODULE: the version a go.mod pins.
+module_version() {
+  awk -v module="$2" '$1 == "require" { $1 = ""; $0 = $0; $1 = $1 } $1 == module { print $2; exit }' "$here/$1/go.mod"
+}
+
+# go_tool DIRECTORY MODULE PACKAGE: builds a package at the version that
+# internal/tools/DIRECTORY/go.mod pins.
+go_tool() {
+  local directory=$1 module=$2 package=$3 version out
+  command -v go >/dev/null || die "$tool: it is built with Go, and there is no go on PATH"
+  version=$(module_version "$directory" "$module")
+  [ -n "$version" ] || die "$tool: internal/tools/$directory/go.mod does not pin $module"
+  # A linter built with an older Go refuses newer code: Go's version counts too.
+  out=$tools/$tool-${version#v}-$(go env GOVERSION)/$tool$(exe)
+  [ -x "$out" ] || locked go_build "$directory" "$package" "$out"
+  printf '%s\n' "$out"
+}
+
+go_build() {
+  local directory=$1 package=$2 out=$3
+  [ ! -x "$out" ] || return 0
+  say "building $tool in $(dirname "${out#"$root"/}") (once; minutes)"
+  mkdir -p "$(dirname "$out")"
+  (cd "$here/$directory" && CGO_ENABLED=0 GOFLAGS='' GOWORK=off quietly nice go build -mod=readonly -trimpath -buildvcs=false -ldflags='-s -w' -o "$out.new" "$package") ||
+    die "$tool: it could not be built from its Go module; see above and .cache/tools/$tool.log"
+  mv "$out.new" "$out"
+}
+
+# --- Terraform and OpenTofu ---
+
+# The oldest version that has all the provider uses: write-only attributes.
+oldest=1.11
+
+# recent CLI: whether a terraform or tofu is at least the oldest one supported.
+recent() {
+  local version major minor
+  version=$(CHECKPOINT_DISABLE=1 "$1" version 2>/dev/null | sed -n '1s/^[A-Za-z]* v\([0-9.]*\).*/\1/p')
+  IFS=. read -r major minor _ <<<"$version"
+  [ -n "${minor:-}" ] && { [ "$major" -gt "${oldest%.*}" ] || { [ "$major" -eq "${oldest%.*}" ] && [ "$minor" -ge "${oldest#*.}" ]; }; }
+}
+
+terraform() {
+  local name cli
+  for name in terraform tofu; do
+    cli=$(type -P "$name" || true)
+    [ -n "$cli" ] || continue
+    if recent "$cli"; then
+      printf '%s\n' "$cli"
+      return
+    fi
+    say "$cli is older than $oldest: not used"
+  done
+  say "no terraform or tofu $oldest or later on PATH: OpenTofu it is, built from its Go module"
+  tool=tofu
+  tofu
+}
+
+tofu() { go_tool opentofu github.com/opentofu/opentofu github.com/opentofu/opentofu/cmd/tofu; }
+
+# --- promtool ---
+
+# One that is on PATH, or else the one in Debian's package of Prometheus, taken
+# out of the package without installing it: that would start services.
+promtool() {
+  local path out=$tools/promtool-debian/promtool
+  path=$(type -P promtool || true)
+  if [ -z "$path" ]; then
+    path=$out
+    [ -x "$out" ] || locked promtool_from_debian "$out"
+  fi
+  printf '%s\n' "$path"
+}
+
+promtool_from_debian() {
+  local out=$1 dir=$tools/promtool-apt
+  [ ! -x "$out" ] || return 0
+  command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
+    die "promtool: there is none on PATH, and no apt-get here to take it from a package (macOS: brew install prometheus)"
+  say "taking promtool from the Debian package prometheus"
+  rm -rf "$dir"
+  mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$(dirname "$out")"
+  # The system's package lists if it has some, or else lists of our own, which
+  # needs no root and leaves the system's as they are.
+  local own=(-o "Dir::State::lists=$dir/lists" -o "Dir::Cache=$dir/cache" -o Dir::State::status=/var/lib/dpkg/status -o "APT::Sandbox::User=$(id -un)")
+  (cd "$dir" && { quietly apt-get download prometheus || { quietly apt-get "${own[@]}" update && quietly apt-get "${own[@]}" download prometheus; }; }) ||
+    die "promtool: apt-get could not download the package prometheus"
+  dpkg-deb --fsys-tarfile "$dir"/prometheus_*.deb | tar -xO ./usr/bin/promtool >"$out.new" ||
+    die "promtool: the package prometheus has no usr/bin/promtool"
+  chmod +x "$out.new"
+  "$out.new" --version >/dev/null 2>&1 || die "promtool: the one in the package does not run here"
+  mv "$out.new" "$out"
+  rm -rf "$dir"
+}
+
+# --- MLflow ---
+
+mlflow() {
+  local version out
+  version=$(sed -n 's/^mlflow==//p' "$here/mlflow/requirements.txt")
+  # The digest of the whole list, since any line may move.
+  out=$tools/mlflow-$version-$(cksum <"$here/mlflow/requirements.txt" | cut -d' ' -f1)
+  [ -e "$out/complete" ] || locked mlflow_from_pypi "$out"
+  python_in "$out"
+}
+
+python_in() {
+  if [ -x "$1/Scripts/python.exe" ]; then printf '%s\n' "$1/Scripts/python.exe"; else printf '%s\n' "$1/bin/python"; fi
+}
+
+mlflow_from_pypi() {
+  local out=$1 candidate python=
+  [ ! -e "$out/complete" ] || return 0
+  for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+      python=$candidate
+      break
+    fi
+  done
+  [ -n "$python" ] || die "mlflow: it needs Python 3.11 or later, and there is none on PATH"
+  say "installing MLflow in ${out#"$root"/} (once; 850 MB)"
+  rm -rf "$out"
+  quietly "$python" -m venv "$out" ||
+    die "mlflow: $python cannot make a virtual environment (Debian: apt-get install python3-venv)"
+  quietly "$(python_in "$out")" -m pip install --disable-pip-version-check -r "$here/mlflow/requirements.txt" ||
+    die "mlflow: pip could not install internal/tools/mlflow/requirements.txt; see above and .cache/tools/mlflow.log"
+  quietly "$(python_in "$out")" -c 'import mlflow.server' ||
+    die "mlflow: it was installed and cannot be imported; see .cache/tools/mlflow.log"
+  touch "$out/complete"
+}
+
+tool=${1:-}
+case $tool in
+  terraform | tofu | promtool | mlflow) "$tool" ;;
+  golangci-lint) go_tool golangci-lint github.com/golangci/golangci-lint/v2 github.com/golangci/golangci-lint/v2/cmd/golangci-lint ;;
+  tfplugindocs) go_tool tfplugindocs github.com/hashicorp/terraform-plugin-docs github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs ;;
+  gotestsum) go_tool gotestsum gotest.tools/gotestsum gotest.tools/gotestsum ;;
+  goreleaser) go_tool goreleaser github.com/goreleaser/goreleaser/v2 github.com/goreleaser/goreleaser/v2 ;;
+  *) die "usage: internal/tools/get.sh terraform|tofu|promtool|mlflow|golangci-lint|tfplugindocs|gotestsum|goreleaser" ;;
+esac
