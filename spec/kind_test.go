@@ -1,0 +1,126 @@
+package spec_test
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/mlops-as-code/terraform-provider-mlops/spec"
+)
+
+// fieldTree lists the attribute paths that a Go struct of Values decodes.
+func fieldTree(t *testing.T, ty reflect.Type, prefix string, out *[]string) {
+	t.Helper()
+	for i := range ty.NumField() {
+		field := ty.Field(i)
+		name := field.Tag.Get("cty")
+		if name == "" {
+			t.Errorf("field %s%s has no cty tag", prefix, field.Name)
+			continue
+		}
+		*out = append(*out, prefix+name)
+		inner := field.Type.Field(0).Type // Value[T].value
+		switch {
+		case inner.Kind() == reflect.Slice && inner.Elem().Field(0).Type.Kind() == reflect.Struct:
+			fieldTree(t, inner.Elem().Field(0).Type, prefix+name+"[].", out)
+		case inner.Kind() == reflect.Struct:
+			fieldTree(t, inner, prefix+name+".", out)
+		}
+	}
+}
+
+func schemaTree(attributes map[string]schema.Attribute, prefix string, out *[]string) {
+	for name, attribute := range attributes {
+		*out = append(*out, prefix+name)
+		switch a := attribute.(type) {
+		case schema.SingleNestedAttribute:
+			schemaTree(a.Attributes, prefix+name+".", out)
+		case schema.ListNestedAttribute:
+			schemaTree(a.NestedObject.Attributes, prefix+name+"[].", out)
+		}
+	}
+}
+
+func typeTree(ty cty.Type, prefix string, out *[]string) {
+	for name, attribute := range ty.AttributeTypes() {
+		*out = append(*out, prefix+name)
+		switch {
+		case attribute.IsObjectType():
+			typeTree(attribute, prefix+name+".", out)
+		case attribute.IsListType() && attribute.ElementType().IsObjectType():
+			typeTree(attribute.ElementType(), prefix+name+"[].", out)
+		}
+	}
+}
+
+func TestEveryKindHasTheSameAttributesInSchemaGoStructAndType(t *testing.T) {
+	for _, kind := range spec.All() {
+		t.Run(kind.Name, func(t *testing.T) {
+			if diags := kind.Schema.ValidateImplementation(context.Background()); diags.HasError() {
+				t.Fatalf("the framework refuses the schema: %v", diags)
+			}
+			var fromSchema, fromStruct, fromType []string
+			schemaTree(kind.Schema.Attributes, "", &fromSchema)
+			fieldTree(t, reflect.TypeOf(kind.Fields), "", &fromStruct)
+			typeTree(kind.Type(), "", &fromType)
+			for _, list := range []*[]string{&fromSchema, &fromStruct, &fromType} {
+				slices.Sort(*list)
+			}
+			if diff := cmp.Diff(fromSchema, fromStruct); diff != "" {
+				t.Errorf("schema and Go struct disagree (-schema +struct):\n%s", diff)
+			}
+			if diff := cmp.Diff(fromSchema, fromType); diff != "" {
+				t.Errorf("schema and cty type disagree (-schema +type):\n%s", diff)
+			}
+			for path := range kind.Constraints {
+				if !slices.Contains(fromSchema, path) {
+					t.Errorf("a constraint is on %q, which the schema does not have", path)
+				}
+			}
+			for _, key := range kind.Key {
+				if !kind.Schema.Attributes[key].IsRequired() {
+					t.Errorf("the key attribute %q is not required", key)
+				}
+			}
+			for _, path := range fromSchema {
+				if kind.Description(path) == "" {
+					t.Errorf("%s has no description", path)
+				}
+			}
+		})
+	}
+}
+
+func TestEveryKindDecodesNullAndUnknownObjects(t *testing.T) {
+	for _, kind := range spec.All() {
+		attributes := map[string]cty.Value{}
+		for name, ty := range kind.Type().AttributeTypes() {
+			attributes[name] = cty.UnknownVal(ty)
+		}
+		unknown := cty.ObjectVal(attributes)
+		if findings := kind.Check(unknown); len(findings) > 0 {
+			t.Errorf("%s: unknown attributes raise findings: %v", kind.Name, findings)
+		}
+		for name, ty := range kind.Type().AttributeTypes() {
+			attributes[name] = cty.NullVal(ty)
+		}
+		null := cty.ObjectVal(attributes)
+		if findings := kind.Check(null); len(findings) == 0 {
+			t.Errorf("%s: an object without any attribute raises no finding", kind.Name)
+		}
+		data, err := kind.EncodeJSON(null)
+		if err != nil {
+			t.Errorf("%s: %v", kind.Name, err)
+			continue
+		}
+		back, err := kind.DecodeJSON(data)
+		if err != nil || !back.RawEquals(null) {
+			t.Errorf("%s: JSON does not come back: %v, %v", kind.Name, back, err)
+		}
+	}
+}
