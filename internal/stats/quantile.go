@@ -1,0 +1,157 @@
+package stats
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+)
+
+// Quantiles gives the quantiles of values at the given probabilities by linear
+// interpolation of the order statistics: Hyndman and Fan's type 7, the default of
+// numpy.quantile, to the last bit. Values need not be sorted and are not changed.
+// NaN among the values, no values, or a probability outside [0, 1] is an error;
+// infinite values are allowed where no interpolation meets both infinities.
+func Quantiles(values, probabilities []float64) ([]float64, error) {
+	sorted, err := sortedCopy("values", values)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]float64, len(probabilities))
+	for i, q := range probabilities {
+		if err := checkProbability(fmt.Sprintf("probabilities[%d]", i), q); err != nil {
+			return nil, err
+		}
+		out[i] = quantileSorted(sorted, q)
+		if math.IsNaN(out[i]) {
+			return nil, fmt.Errorf("the quantile at %v lies between infinite values", q)
+		}
+	}
+	return out, nil
+}
+
+// QuantileEdges gives the edges of bins that hold equal shares of values: the
+// quantiles at 0, 1/bins, ..., 1. Ties in the values make edges coincide; such
+// edges are given once, and collapsed says how many bins that cost:
+// len(edges) == bins + 1 - collapsed. Values that are all equal give one edge.
+func QuantileEdges(values []float64, bins int) (edges []float64, collapsed int, err error) {
+	edges, err = quantileBreakpoints(values, bins)
+	if err != nil {
+		return nil, 0, err
+	}
+	edges = slices.Compact(edges)
+	return edges, bins + 1 - len(edges), nil
+}
+
+// OpenEdges gives a copy of edges in which the first is -Inf and the last +Inf, so
+// that every value falls into a bin. Fewer than two edges give one bin of
+// everything.
+func OpenEdges(edges []float64) []float64 {
+	if len(edges) < 2 {
+		return []float64{math.Inf(-1), math.Inf(1)}
+	}
+	out := slices.Clone(edges)
+	out[0], out[len(out)-1] = math.Inf(-1), math.Inf(1)
+	return out
+}
+
+// Histogram counts the values in each bin between consecutive edges: numpy's
+// convention, each bin closed below and open above, the last closed above too.
+// Edges must not decrease; the outer ones may be infinite ([OpenEdges]). Values
+// beyond the outer edges are not counted in any bin; outside says how many there
+// were. NaN is an error: drop and count missing values first.
+func Histogram(values, edges []float64) (counts []int64, outside int64, err error) {
+	if len(edges) < 2 {
+		return nil, 0, fmt.Errorf("a histogram needs at least 2 edges, got %d", len(edges))
+	}
+	for i, e := range edges {
+		if math.IsNaN(e) {
+			return nil, 0, fmt.Errorf("edges[%d] is not a number", i)
+		}
+		if i > 0 && e < edges[i-1] {
+			return nil, 0, fmt.Errorf("edges must not decrease: edges[%d] is %v after %v", i, e, edges[i-1])
+		}
+	}
+	counts = make([]int64, len(edges)-1)
+	last := len(edges) - 1
+	for i, v := range values {
+		switch {
+		case math.IsNaN(v):
+			return nil, 0, fmt.Errorf("values[%d] is not a number: drop missing values first", i)
+		case v < edges[0] || v > edges[last]:
+			outside++
+		case v == edges[last]:
+			counts[last-1]++
+		default:
+			// The last edge that is not above v opens v's bin.
+			counts[sort.Search(len(edges), func(j int) bool { return edges[j] > v })-1]++
+		}
+	}
+	return counts, outside, nil
+}
+
+// quantileBreakpoints is numpy.percentile(values, numpy.linspace(0, 100, bins+1)):
+// the same grid of probabilities, rounding included.
+func quantileBreakpoints(values []float64, bins int) ([]float64, error) {
+	if bins < 1 || bins > 1_000_000 {
+		return nil, fmt.Errorf("bins must be between 1 and 1000000, got %d", bins)
+	}
+	sorted, err := sortedCopy("values", values)
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range sorted {
+		if math.IsInf(v, 0) {
+			return nil, fmt.Errorf("values must be finite to place quantile edges, got %v (in order, number %d)", v, i)
+		}
+	}
+	out := make([]float64, bins+1)
+	step := 100 / float64(bins)
+	for i := range out {
+		percent := float64(i) * step
+		if i == bins {
+			percent = 100
+		}
+		out[i] = quantileSorted(sorted, percent/100)
+	}
+	return out, nil
+}
+
+// quantileSorted follows numpy's arithmetic, which interpolates from the nearer
+// end; the conversions keep compilers from fusing multiply and add.
+func quantileSorted(sorted []float64, q float64) float64 {
+	n := len(sorted)
+	h := float64(n-1) * q
+	lower := min(int(math.Floor(h)), n-1)
+	upper := min(lower+1, n-1)
+	a, b := sorted[lower], sorted[upper]
+	if a == b {
+		return a
+	}
+	t := h - float64(lower)
+	if t == 0 {
+		return a
+	}
+	difference := b - a
+	if math.IsInf(difference, 0) && finite(a) && finite(b) {
+		return float64(a*(1-t)) + float64(b*t) // the difference alone overflows
+	}
+	if t >= 0.5 {
+		return b - float64(difference*(1-t))
+	}
+	return a + float64(difference*t)
+}
+
+func sortedCopy(name string, values []float64) ([]float64, error) {
+	if len(values) == 0 {
+		return nil, fmt.Errorf("%s is empty", name)
+	}
+	for i, v := range values {
+		if math.IsNaN(v) {
+			return nil, fmt.Errorf("%s[%d] is not a number: drop missing values first", name, i)
+		}
+	}
+	out := slices.Clone(values)
+	slices.Sort(out)
+	return out, nil
+}

@@ -1,0 +1,404 @@
+package stats
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mathext"
+)
+
+// The spending functions of [NewSequential].
+const (
+	SpendingOBrienFleming = "obrien_fleming"
+	SpendingPocock        = "pocock"
+)
+
+// maxLooks bounds the recursion: beyond, looks are as good as continuous.
+const maxLooks = 500
+
+// Spend is the part of tail, the significance level of one side, that the Lan-DeMets
+// spending function has spent at information fraction t, 0 <= t <= 1:
+// O'Brien-Fleming 2(1 - Phi(z_{tail/2} / sqrt t)), Pocock tail ln(1 + (e-1) t).
+//
+// Source: Lan and DeMets, Biometrika 70 (1983) 659-663. As in gsDesign, rpact and
+// ldbounds, a two-sided design spends half its significance level a side.
+func Spend(spending string, tail, t float64) (float64, error) {
+	if err := checkOpenUnit("significance level of one side", tail); err != nil {
+		return 0, err
+	}
+	if err := checkProbability("information fraction", t); err != nil {
+		return 0, err
+	}
+	switch spending {
+	case SpendingOBrienFleming:
+		if t == 0 {
+			return 0, nil
+		}
+		return 2 * normalSurvival(normalUpperQuantile(tail/2)/math.Sqrt(t)), nil
+	case SpendingPocock:
+		return tail * math.Log1p((math.E-1)*t), nil
+	}
+	return 0, fmt.Errorf("unknown spending function %q: want %q or %q", spending, SpendingOBrienFleming, SpendingPocock)
+}
+
+// Sequential is a group-sequential test: looks at accumulating data, each with its
+// critical value, symmetric when two-sided. It is immutable and safe for use by many
+// goroutines.
+//
+// The law of the path is computed by recursive numerical integration over the
+// score S_k = Z_k sqrt(t_k), whose increments are independent (Armitage, McPherson and
+// Rowe 1969; Jennison and Turnbull 2000, chapter 19), with 8-point Gauss-Legendre
+// panels no wider than 1.5 standard deviations of an increment: good to about 1e-10. The law
+// under drift is the law without it times exp(drift s - drift^2 t / 2), so one
+// recursion serves all drifts.
+type Sequential struct {
+	tail      float64 // declared significance level of one side
+	twoSided  bool
+	fractions []float64
+	critical  []float64 // z; +Inf where the look cannot stop
+	paths     []subDensity
+}
+
+// subDensity is the density of S_k on paths that have not stopped by look k, as
+// quadrature nodes and weight times density.
+type subDensity struct{ s, mass []float64 }
+
+// NewSequential makes a design with the given number of equally spaced looks that
+// spends the significance level (of all sides together) by the named function. One
+// look is the ordinary test. Looks are 1 to 500.
+func NewSequential(spending string, looks int, significanceLevel float64, twoSided bool) (*Sequential, error) {
+	fractions, err := equalLooks(looks)
+	if err != nil {
+		return nil, err
+	}
+	return NewSequentialAt(spending, fractions, significanceLevel, twoSided)
+}
+
+// NewSequentialAt is [NewSequential] with looks at the given information fractions,
+// which must increase and end at 1.
+func NewSequentialAt(spending string, fractions []float64, significanceLevel float64, twoSided bool) (*Sequential, error) {
+	d, err := newSequential(fractions, significanceLevel, twoSided)
+	if err != nil {
+		return nil, err
+	}
+	spent := 0.0
+	for k, t := range fractions {
+		total, err := Spend(spending, d.tail, t)
+		if err != nil {
+			return nil, err
+		}
+		d.addLook(d.criticalValue(k, total-spent))
+		spent = total
+	}
+	return d, nil
+}
+
+// NewSequentialBounds is a design with given critical values, for looks at the given
+// information fractions. A value of +Inf is a look that cannot stop.
+func NewSequentialBounds(fractions, critical []float64, twoSided bool) (*Sequential, error) {
+	if len(critical) != len(fractions) {
+		return nil, fmt.Errorf("%d information fractions and %d critical values: want one for each look", len(fractions), len(critical))
+	}
+	d, err := newSequential(fractions, 0.05, twoSided)
+	if err != nil {
+		return nil, err
+	}
+	for i, z := range critical {
+		if math.IsNaN(z) || z <= 0 {
+			return nil, fmt.Errorf("critical[%d] must be positive, got %v", i, z)
+		}
+		d.addLook(z)
+	}
+	d.tail = d.power(0)
+	return d, nil
+}
+
+// UnadjustedTypeIError is the chance that at least one of several equally spaced
+// looks is significant when nothing is different and every look is tested at the
+// full significance level.
+func UnadjustedTypeIError(looks int, significanceLevel float64, twoSided bool) (float64, error) {
+	fractions, err := equalLooks(looks)
+	if err != nil {
+		return 0, err
+	}
+	d, err := newSequential(fractions, significanceLevel, twoSided)
+	if err != nil {
+		return 0, err
+	}
+	z := normalUpperQuantile(d.tail)
+	if z <= 0 {
+		return 0, fmt.Errorf("significance level must be below %v for looks to add up, got %v", significanceLevel/d.tail/2, significanceLevel)
+	}
+	for range looks {
+		d.addLook(z)
+	}
+	return d.TypeIError(), nil
+}
+
+func equalLooks(looks int) ([]float64, error) {
+	if looks < 1 || looks > maxLooks {
+		return nil, fmt.Errorf("looks must be between 1 and %d, got %d", maxLooks, looks)
+	}
+	fractions := make([]float64, looks)
+	for i := range fractions {
+		fractions[i] = float64(i+1) / float64(looks)
+	}
+	return fractions, nil
+}
+
+func newSequential(fractions []float64, significanceLevel float64, twoSided bool) (*Sequential, error) {
+	if len(fractions) == 0 || len(fractions) > maxLooks {
+		return nil, fmt.Errorf("looks must be between 1 and %d, got %d", maxLooks, len(fractions))
+	}
+	previous := 0.0
+	for i, t := range fractions {
+		if math.IsNaN(t) || t-previous < 1e-5 || t > 1 {
+			return nil, fmt.Errorf("information fractions must increase, by 1e-5 or more, from above 0 to 1: fractions[%d] is %v", i, t)
+		}
+		previous = t
+	}
+	if previous != 1 {
+		return nil, fmt.Errorf("the last information fraction must be 1, got %v", previous)
+	}
+	tail, err := checkDesign(1, significanceLevel, twoSided)
+	if err != nil {
+		return nil, err
+	}
+	return &Sequential{tail: tail, twoSided: twoSided, fractions: append([]float64(nil), fractions...)}, nil
+}
+
+// Looks is the number of looks.
+func (d *Sequential) Looks() int { return len(d.fractions) }
+
+// CriticalValues is the critical value of each look for the standardised statistic;
+// +Inf where a look has too little to spend to stop anything (less than 1e-17).
+func (d *Sequential) CriticalValues() []float64 { return append([]float64(nil), d.critical...) }
+
+// TypeIError is the chance that some look is significant, on any side, when nothing
+// is different.
+func (d *Sequential) TypeIError() float64 {
+	p := d.power(0)
+	if d.twoSided {
+		p *= 2
+	}
+	return min(p, 1)
+}
+
+// Power is the chance that some look crosses on the side of the effect, where the
+// standardised statistic has mean drift at the last look. Drift is between 0 and 40.
+func (d *Sequential) Power(drift float64) (float64, error) {
+	if math.IsNaN(drift) || drift < 0 || drift > 40 {
+		return 0, fmt.Errorf("drift must be between 0 and 40, got %v", drift)
+	}
+	return d.power(drift), nil
+}
+
+// ExitProbabilities is the chance, for each look, that the path first crosses there
+// on the side of the effect.
+func (d *Sequential) ExitProbabilities(drift float64) ([]float64, error) {
+	if math.IsNaN(drift) || drift < 0 || drift > 40 {
+		return nil, fmt.Errorf("drift must be between 0 and 40, got %v", drift)
+	}
+	out := make([]float64, len(d.fractions))
+	for k := range out {
+		out[k] = d.exit(k, d.critical[k], drift)
+	}
+	return out, nil
+}
+
+// Drift is the mean of the standardised statistic at the last look at which the
+// design has the given power.
+func (d *Sequential) Drift(power float64) (float64, error) {
+	if err := checkOpenUnit("power", power); err != nil {
+		return 0, err
+	}
+	if p := d.power(0); power <= p {
+		return 0, fmt.Errorf("power must exceed the type I error of one side, %v, got %v", RoundSignificant(p, 3), power)
+	}
+	low, high := 0.0, 40.0
+	for range 60 {
+		middle := (low + high) / 2
+		if d.power(middle) < power {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return (low + high) / 2, nil
+}
+
+// Inflation is the factor by which the largest sample must exceed that of a single
+// look at the same significance level and power: the square of the ratio of drifts.
+func (d *Sequential) Inflation(power float64) (float64, error) {
+	if d.Looks() == 1 {
+		return 1, checkOpenUnit("power", power)
+	}
+	drift, err := d.Drift(power)
+	if err != nil {
+		return 0, err
+	}
+	fixed := normalUpperQuantile(d.tail) + mathext.NormalQuantile(power)
+	if fixed <= 0 {
+		return 0, fmt.Errorf("power must exceed the significance level of one side, got %v", power)
+	}
+	return drift * drift / (fixed * fixed), nil
+}
+
+func (d *Sequential) power(drift float64) float64 {
+	sum := 0.0
+	for k := range d.fractions {
+		sum += d.exit(k, d.critical[k], drift)
+	}
+	return min(sum, 1)
+}
+
+// exit is the chance to cross z at look k and not before.
+func (d *Sequential) exit(k int, z, drift float64) float64 {
+	if math.IsInf(z, 1) {
+		return 0
+	}
+	t := d.fractions[k]
+	if k == 0 {
+		return normalSurvival(z - drift*math.Sqrt(t))
+	}
+	before := d.fractions[k-1]
+	step, root := t-before, math.Sqrt(t-before)
+	bound := z * math.Sqrt(t)
+	path := d.paths[k-1]
+	sum := 0.0
+	for i, s := range path.s {
+		x := (bound - s - drift*step) / root
+		if x > 38 {
+			continue
+		}
+		weight := path.mass[i]
+		if drift != 0 {
+			weight *= math.Exp(drift*s - drift*drift*before/2)
+		}
+		sum += weight * normalSurvival(x)
+	}
+	return sum
+}
+
+// criticalValue solves exit(k, z, 0) = spend for z, by bisection between Newton's
+// steps.
+func (d *Sequential) criticalValue(k int, spend float64) float64 {
+	if spend < 1e-17 {
+		return math.Inf(1)
+	}
+	if k == 0 {
+		return normalUpperQuantile(spend)
+	}
+	low, high := -2.0, 10.0
+	z := normalUpperQuantile(min(spend, 0.4))
+	for range 100 {
+		difference := d.exit(k, z, 0) - spend
+		if difference > 0 {
+			low = z
+		} else {
+			high = z
+		}
+		slope := d.crossingDensity(k, z)
+		next := z
+		if slope > 0 {
+			next = z + difference/slope
+		}
+		if !(next > low && next < high) {
+			next = (low + high) / 2
+		}
+		if math.Abs(next-z) < 1e-12 {
+			return next
+		}
+		z = next
+	}
+	return z
+}
+
+// crossingDensity is -d exit(k, z, 0) / dz.
+func (d *Sequential) crossingDensity(k int, z float64) float64 {
+	t := d.fractions[k]
+	root := math.Sqrt(t - d.fractions[k-1])
+	bound := z * math.Sqrt(t)
+	sum := 0.0
+	for i, s := range d.paths[k-1].s {
+		sum += d.paths[k-1].mass[i] * normalDensity((bound-s)/root)
+	}
+	return sum * math.Sqrt(t) / root
+}
+
+// addLook fixes the critical value of the next look and carries the density on.
+func (d *Sequential) addLook(z float64) {
+	k := len(d.critical)
+	d.critical = append(d.critical, z)
+	if k == len(d.fractions)-1 {
+		return
+	}
+	t := d.fractions[k]
+	step := t
+	if k > 0 {
+		step = t - d.fractions[k-1]
+	}
+	panel := 1.5 * math.Sqrt(min(step, d.fractions[k+1]-t))
+	// Beyond 9 standard deviations there is nothing; drift moves paths upwards by
+	// up to 6 more.
+	high := min(z, 15) * math.Sqrt(t)
+	low := -9 * math.Sqrt(t)
+	if d.twoSided {
+		low = -min(z, 9) * math.Sqrt(t)
+	}
+	nodes, weights := panelNodes(low, high, panel)
+	mass := make([]float64, len(nodes))
+	if k == 0 {
+		for i, s := range nodes {
+			mass[i] = weights[i] * normalDensity(s/math.Sqrt(t)) / math.Sqrt(t)
+		}
+	} else {
+		root := math.Sqrt(step)
+		from := d.paths[k-1]
+		scale := 1 / (root * math.Sqrt(2*math.Pi))
+		first := 0
+		for i, s := range nodes {
+			for first < len(from.s) && from.s[first] < s-9*root {
+				first++
+			}
+			sum := 0.0
+			for j := first; j < len(from.s); j++ {
+				x := (s - from.s[j]) / root
+				if x < -9 {
+					break
+				}
+				sum += from.mass[j] * math.Exp(-x*x/2)
+			}
+			mass[i] = weights[i] * sum * scale
+		}
+	}
+	d.paths = append(d.paths, subDensity{s: nodes, mass: mass})
+}
+
+// gaussLegendre8 are the positive nodes and weights of the 8-point rule on [-1, 1].
+var gaussLegendre8 = [4][2]float64{
+	{0.1834346424956498049394761, 0.3626837833783619829651504},
+	{0.5255324099163289858177390, 0.3137066458778872873379622},
+	{0.7966664774136267395915539, 0.2223810344533744705443560},
+	{0.9602898564975362316835609, 0.1012285362903762591525314},
+}
+
+// panelNodes are the nodes and weights of the composite rule on [low, high], in
+// increasing order, with panels at most as wide as asked.
+func panelNodes(low, high, width float64) (nodes, weights []float64) {
+	panels := max(int(math.Ceil((high-low)/width)), 1)
+	nodes, weights = make([]float64, 0, 8*panels), make([]float64, 0, 8*panels)
+	half := (high - low) / float64(panels) / 2
+	for p := range panels {
+		centre := low + float64(2*p+1)*half
+		for i := 3; i >= 0; i-- {
+			nodes = append(nodes, centre-half*gaussLegendre8[i][0])
+			weights = append(weights, half*gaussLegendre8[i][1])
+		}
+		for i := range 4 {
+			nodes = append(nodes, centre+half*gaussLegendre8[i][0])
+			weights = append(weights, half*gaussLegendre8[i][1])
+		}
+	}
+	return nodes, weights
+}
