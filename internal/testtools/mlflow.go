@@ -64,7 +64,7 @@ func startMLflow(t testing.TB, python string) (baseURL string, err error) {
 	t.Helper()
 	// Not t.TempDir: its removal fails the test while a killed server's last
 	// files still appear.
-	dir, err := os.MkdirTemp("", "mlflow-")
+	dir, err := os.MkdirTemp("", "mlflow-") //nolint:usetesting // see above
 	if err != nil {
 		return "", err
 	}
@@ -105,8 +105,11 @@ func startMLflow(t testing.TB, python string) (baseURL string, err error) {
 	if err := cmd.Start(); err != nil {
 		return "", fmt.Errorf("start MLflow: %w", err)
 	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
+	exited := make(chan struct{})
+	go func() {
+		defer close(exited)
+		_ = cmd.Wait() // how it ended, its log tells better
+	}()
 	stop := func() {
 		killGroup(cmd.Process)
 		_ = stdin.Close()
@@ -115,11 +118,7 @@ func startMLflow(t testing.TB, python string) (baseURL string, err error) {
 
 	base := "http://" + net.JoinHostPort("127.0.0.1", port)
 	if err := waitHealthy(base, exited); err != nil {
-		if !errors.Is(err, errExited) {
-			stop()
-		} else {
-			killGroup(cmd.Process)
-		}
+		stop()
 		output, _ := os.ReadFile(logPath)
 		if bytes.Contains(output, []byte("address already in use")) {
 			return "", errAddressInUse
@@ -130,19 +129,17 @@ func startMLflow(t testing.TB, python string) (baseURL string, err error) {
 	return base, nil
 }
 
-var errExited = errors.New("the server exited")
-
 // waitHealthy polls the server's health check until it answers, the server's
 // process ends, or the time is over.
-func waitHealthy(base string, exited <-chan error) error {
+func waitHealthy(base string, exited <-chan struct{}) error {
 	ctx, cancel := context.WithTimeout(context.Background(), mlflowStartTimeout)
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
-		case err := <-exited:
-			return fmt.Errorf("%w: %v", errExited, err)
+		case <-exited:
+			return errors.New("the server exited")
 		case <-ctx.Done():
 			return fmt.Errorf("no answer within %s", mlflowStartTimeout)
 		case <-tick.C:

@@ -53,25 +53,25 @@ module_version() {
   awk -v module="$2" '$1 == "require" { $1 = ""; $0 = $0; $1 = $1 } $1 == module { print $2; exit }' "$here/$1/go.mod"
 }
 
-# go_tool DIRECTORY MODULE PACKAGE: builds a package at the version that
-# internal/tools/DIRECTORY/go.mod pins.
+# go_tool DIRECTORY MODULE PACKAGE [LDFLAGS]: builds a package at the version
+# that internal/tools/DIRECTORY/go.mod pins.
 go_tool() {
-  local directory=$1 module=$2 package=$3 version out
+  local directory=$1 module=$2 package=$3 ldflags=${4:-} version out
   command -v go >/dev/null || die "$tool: it is built with Go, and there is no go on PATH"
   version=$(module_version "$directory" "$module")
   [ -n "$version" ] || die "$tool: internal/tools/$directory/go.mod does not pin $module"
   # A linter built with an older Go refuses newer code: Go's version counts too.
   out=$tools/$tool-${version#v}-$(go env GOVERSION)/$tool$(exe)
-  [ -x "$out" ] || locked go_build "$directory" "$package" "$out"
+  [ -x "$out" ] || locked go_build "$directory" "$package" "$out" "$ldflags"
   printf '%s\n' "$out"
 }
 
 go_build() {
-  local directory=$1 package=$2 out=$3
+  local directory=$1 package=$2 out=$3 ldflags=$4
   [ ! -x "$out" ] || return 0
   say "building $tool in $(dirname "${out#"$root"/}") (once; minutes)"
   mkdir -p "$(dirname "$out")"
-  (cd "$here/$directory" && CGO_ENABLED=0 GOFLAGS='' GOWORK=off quietly nice go build -mod=readonly -trimpath -buildvcs=false -ldflags='-s -w' -o "$out.new" "$package") ||
+  (cd "$here/$directory" && CGO_ENABLED=0 GOFLAGS='' GOWORK=off quietly nice go build -mod=readonly -trimpath -buildvcs=false -ldflags="-s -w $ldflags" -o "$out.new" "$package") ||
     die "$tool: it could not be built from its Go module; see above and .cache/tools/$tool.log"
   mv "$out.new" "$out"
 }
@@ -105,7 +105,10 @@ terraform() {
   tofu
 }
 
-tofu() { go_tool opentofu github.com/opentofu/opentofu github.com/opentofu/opentofu/cmd/tofu; }
+tofu() {
+  go_tool opentofu github.com/opentofu/opentofu github.com/opentofu/opentofu/cmd/tofu \
+    "-X github.com/opentofu/opentofu/version.dev=no" # as in its own releases
+}
 
 # --- promtool ---
 
