@@ -1,0 +1,117 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
+)
+
+// Registry is the store's side that keeps registered models.
+//
+// Nothing but this control plane writes tags here, so the declared tags are all
+// the tags there are, and merging them with others' has nothing to do.
+func (s *Store) Registry() port.Registry { return registry{s} }
+
+// Policies is the store's side that keeps everything else, and the events.
+func (s *Store) Policies() port.Policies { return policies{s} }
+
+type registry struct{ store *Store }
+
+func (r registry) Name() string        { return "sqlite" }
+func (r registry) Transactional() bool { return true }
+
+func (r registry) Get(ctx context.Context, name string) (port.Object, error) {
+	return r.store.get(ctx, port.Ref{Kind: port.RegisteredModel, ID: name})
+}
+
+func (r registry) List(ctx context.Context, page port.PageRequest) (port.Page, error) {
+	return r.store.list(ctx, port.RegisteredModel, page)
+}
+
+func (r registry) Put(ctx context.Context, w port.Write) (port.Object, error) {
+	return r.store.put(ctx, w)
+}
+
+func (r registry) Delete(ctx context.Context, d port.Delete) (port.Object, error) {
+	return r.store.delete(ctx, d)
+}
+
+func (r registry) Ready(ctx context.Context) error { return r.store.ready(ctx) }
+
+type policies struct{ store *Store }
+
+func (p policies) Get(ctx context.Context, ref port.Ref) (port.Object, error) {
+	return p.store.get(ctx, ref)
+}
+
+func (p policies) List(ctx context.Context, kind string, page port.PageRequest) (port.Page, error) {
+	return p.store.list(ctx, kind, page)
+}
+
+func (p policies) Put(ctx context.Context, w port.Write) (port.Object, error) {
+	return p.store.put(ctx, w)
+}
+
+func (p policies) Delete(ctx context.Context, d port.Delete) error {
+	_, err := p.store.delete(ctx, d)
+	return err
+}
+
+func (p policies) Children(ctx context.Context, model string) ([]port.Ref, error) {
+	f, err := p.store.forReading(ctx)
+	if err != nil || f == nil {
+		return nil, err
+	}
+	refs, err := children(ctx, f.read, model)
+	return refs, p.store.classify(err)
+}
+
+func (p policies) Events(ctx context.Context, after int64, limit int) ([]port.Event, error) {
+	f, err := p.store.forReading(ctx)
+	if err != nil || f == nil {
+		return nil, err
+	}
+	rows, err := f.read.QueryContext(ctx, `SELECT seq, at, action, kind, id, uid, generation FROM events WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
+	if err != nil {
+		return nil, p.store.classify(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var events []port.Event
+	for rows.Next() {
+		var e port.Event
+		var at int64
+		if err := rows.Scan(&e.Seq, &at, &e.Action, &e.Kind, &e.ID, &e.UID, &e.Generation); err != nil {
+			return nil, p.store.classify(err)
+		}
+		e.At = time.UnixMilli(at).UTC()
+		events = append(events, e)
+	}
+	return events, p.store.classify(rows.Err())
+}
+
+func (p policies) Record(ctx context.Context, action string, o port.Object) error {
+	return p.store.transact(ctx, func(tx *sql.Tx, now time.Time) error { return record(ctx, tx, action, o, now) })
+}
+
+func (p policies) Info(ctx context.Context) (port.Info, error) {
+	f, err := p.store.forReading(ctx)
+	if err != nil || f == nil {
+		return port.Info{}, err
+	}
+	return port.Info{ID: f.storeID, Exists: true}, nil
+}
+
+func (p policies) Ready(ctx context.Context) error { return p.store.ready(ctx) }
+
+// ready reports whether the store answers; a file that is not there yet is a
+// store that is empty.
+func (s *Store) ready(ctx context.Context) error {
+	f, err := s.forReading(ctx)
+	if err != nil || f == nil {
+		return err
+	}
+	var one int
+	return s.classify(f.read.QueryRowContext(ctx, `SELECT 1 FROM meta`).Scan(&one))
+}
