@@ -35,7 +35,7 @@ func ChiSquaredUpperQuantile(q, degrees float64) (float64, error) {
 // NoncentralChiSquaredSurvival is P(X > x) of the noncentral chi-squared law with
 // the given degrees of freedom and noncentrality (the sum of the squared means,
 // not negative). Up to a noncentrality of 1e6 it is the Poisson mixture of central
-// tails, from the weightiest term outwards, good to about 1e-12; beyond, where the law is nearly
+// tails, good to about 1e-11; beyond, where the law is nearly
 // normal, Sankaran's transformation, good to 1e-4 relative in the bulk.
 //
 // Source: Johnson, Kotz and Balakrishnan, Continuous Univariate Distributions 2,
@@ -100,27 +100,33 @@ func noncentralChiSquaredSurvival(x, degrees, noncentrality float64) float64 {
 		return sankaran(x, degrees, noncentrality)
 	}
 	half, y, a := noncentrality/2, x/2, degrees/2
-	// Upwards: S(a+1) = S(a) + y^a e^-y / Gamma(a+1), Poisson weights by recurrence.
-	start := math.Floor(half)
-	weight := math.Exp(start*math.Log(half) - half - logGamma(start+1))
-	tail := gammaSurvival(y, a+start)
-	step := math.Exp((a+start)*math.Log(y) - y - logGamma(a+start+1))
-	sum := weight * tail
-	w, s, g := weight, tail, step
-	for j := start; w > 1e-18*weight; j++ {
-		s = min(s+g, 1)
-		g *= y / (a + j + 1)
-		w *= half / (j + 1)
-		sum += w * s
+	// Terms Poisson(j; half) S(a+j) from the first that matters upwards, with
+	// S(a+1) = S(a) + y^a e^-y / Gamma(a+1): only additions.
+	logStep := func(j float64) float64 { return (a+j)*math.Log(y) - y - logGamma(a+j+1) }
+	first := math.Floor(max(half-10*math.Sqrt(half)-40, 0))
+	if high := math.Floor(y); logStep(first) < -700 && high > first {
+		low := first // tails below 1e-300 do not matter: start where they end
+		for high-low > 1 {
+			if middle := math.Floor((low + high) / 2); logStep(middle) < -700 {
+				low = middle
+			} else {
+				high = middle
+			}
+		}
+		first = high
 	}
-	// Downwards the recurrence would subtract: take each tail afresh.
-	w = weight
-	for j := start; j > 0; j-- {
-		w *= j / half
-		if w < 1e-18*weight {
+	weight := math.Exp(first*math.Log(half) - half - logGamma(first+1))
+	tail := gammaSurvival(y, a+first)
+	step := math.Exp(logStep(first))
+	sum := 0.0
+	for j := first; ; j++ {
+		sum += weight * tail
+		if j > half && weight <= 1e-17*sum || weight == 0 {
 			break
 		}
-		sum += w * gammaSurvival(y, a+j-1)
+		tail = min(tail+step, 1)
+		step *= y / (a + j + 1)
+		weight *= half / (j + 1)
 	}
 	return min(max(sum, 0), 1)
 }

@@ -1,0 +1,155 @@
+package stats
+
+import (
+	"encoding/binary"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"sort"
+)
+
+// simulationDraws is the number of windows a simulated law rests on.
+const simulationDraws = 200_000
+
+// simulatedLaw is a law as sorted draws. Its tail below 20 draws is not read.
+type simulatedLaw struct{ sorted []float64 }
+
+// newSimulatedLaw draws windows bin by bin: baseline probabilities by gamma variables,
+// then each count binomially from what is left. The seed comes from the law's own
+// numbers, never from a threshold, so that one law gives one table.
+func newSimulatedLaw(in lawInput, draws int) *simulatedLaw {
+	random := rand.New(rand.NewPCG(in.seed()))
+	bins := len(in.reference)
+	add, epsilon := in.smoothing.pseudoCount(), in.smoothing.epsilon()
+	denominator := float64(in.window) + add*float64(bins)
+	reference := make([]float64, bins)
+	for b, r := range in.reference {
+		reference[b] = (in.baseline*r+add)/(in.baseline+add*float64(bins)) + epsilon
+	}
+	probability := make([]float64, bins)
+	out := make([]float64, draws)
+	for d := range out {
+		total := 0.0
+		for b, a := range in.alpha {
+			probability[b] = drawGamma(random, a)
+			total += probability[b]
+		}
+		left, rest, value := in.window, total, 0.0
+		for b, p := range probability {
+			count := left
+			if b < bins-1 {
+				count = 0
+				if p > 0 && left > 0 {
+					count = drawBinomial(random, left, min(p/rest, 1))
+				}
+			}
+			rest = max(rest-p, math.SmallestNonzeroFloat64)
+			left -= count
+			value += lawTerm(in.divergence, reference[b], (float64(count)+add)/denominator+epsilon)
+		}
+		out[d] = value
+	}
+	slices.Sort(out)
+	return &simulatedLaw{sorted: out}
+}
+
+func (s *simulatedLaw) survival(t float64) float64 {
+	n := len(s.sorted)
+	return float64(n-sort.Search(n, func(i int) bool { return s.sorted[i] > t })) / float64(n)
+}
+
+func (in lawInput) seed() (uint64, uint64) {
+	h := fnv.New128a()
+	write := func(v uint64) {
+		var b [8]byte
+		binary.LittleEndian.PutUint64(b[:], v)
+		_, _ = h.Write(b[:]) // never fails
+	}
+	for b := range in.reference {
+		write(math.Float64bits(in.reference[b]))
+		write(math.Float64bits(in.alpha[b]))
+	}
+	write(math.Float64bits(in.baseline))
+	write(uint64(in.window))
+	write(math.Float64bits(in.smoothing.epsilon()))
+	write(math.Float64bits(in.smoothing.pseudoCount()))
+	_, _ = h.Write([]byte(in.divergence))
+	sum := h.Sum(nil)
+	return binary.BigEndian.Uint64(sum[:8]), binary.BigEndian.Uint64(sum[8:])
+}
+
+// drawGamma draws from the gamma law of the given shape: Marsaglia and Tsang, ACM
+// TOMS 26 (2000). Conversions keep compilers from fusing multiply and add.
+func drawGamma(random *rand.Rand, shape float64) float64 {
+	if shape <= 0 {
+		return 0
+	}
+	boost := 1.0
+	if shape < 1 {
+		boost = math.Pow(1-random.Float64(), 1/shape)
+		shape++
+	}
+	d := shape - 1.0/3
+	c := 1 / math.Sqrt(9*d)
+	for {
+		x := random.NormFloat64()
+		v := 1 + float64(c*x)
+		if v <= 0 {
+			continue
+		}
+		v = v * v * v
+		if math.Log(1-random.Float64()) < float64(0.5*x*x)+d-float64(d*v)+float64(d*math.Log(v)) {
+			return d * v * boost
+		}
+	}
+}
+
+// drawBinomial draws by inversion where few successes are expected, else by
+// Hormann's transformed rejection (BTRS), Journal of Statistical Computation and
+// Simulation 46 (1993).
+func drawBinomial(random *rand.Rand, n int64, p float64) int64 {
+	switch {
+	case p <= 0:
+		return 0
+	case p >= 1:
+		return n
+	case p > 0.5:
+		return n - drawBinomial(random, n, 1-p)
+	}
+	trials, q := float64(n), 1-p
+	if trials*p < 10 {
+		term := math.Exp(trials * math.Log1p(-p))
+		u, k := random.Float64(), 0.0
+		for u > term && k < trials {
+			u -= term
+			k++
+			term *= float64((trials-k+1)*p) / float64(k*q)
+		}
+		return int64(k)
+	}
+	sd := math.Sqrt(trials * p * q)
+	b := 1.15 + float64(2.53*sd)
+	a := -0.0873 + float64(0.0248*b) + float64(0.01*p)
+	c := float64(trials*p) + 0.5
+	edge := 0.92 - 4.2/b
+	alpha := float64((2.83 + 5.1/b) * sd)
+	mode := math.Floor(float64((trials + 1) * p))
+	logOdds := math.Log(p / q)
+	for {
+		u := random.Float64() - 0.5
+		v := 1 - random.Float64()
+		us := 0.5 - math.Abs(u)
+		k := math.Floor(float64((float64(2*a/us)+b)*u) + c)
+		if us >= 0.07 && v <= edge {
+			return int64(k)
+		}
+		if k < 0 || k > trials {
+			continue
+		}
+		bound := logGamma(mode+1) + logGamma(trials-mode+1) - logGamma(k+1) - logGamma(trials-k+1) + float64((k-mode)*logOdds)
+		if math.Log(v*alpha/(float64(a/(us*us))+b)) <= bound {
+			return int64(k)
+		}
+	}
+}
