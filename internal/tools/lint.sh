@@ -53,9 +53,11 @@ generated() {
 check gofmt formatted
 check 'go vet' go vet ./...
 check golangci-lint golangci_lint
-for module in . internal/tools/*/go.mod; do
+for module in ./go.mod internal/tools/*/go.mod; do
   directory=${module%/go.mod}
-  check "go mod tidy, $directory" tidy "$directory"
+  # Tidying looks at every platform, and one of goreleaser's modules for Windows
+  # packages is not served by every module proxy.
+  [ "$directory" = internal/tools/goreleaser ] || check "go mod tidy, $directory" tidy "$directory"
 done
 check 'generated files' generated
 exit "$failed"

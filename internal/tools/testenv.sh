@@ -10,14 +10,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 missing=0
 env_file=.cache/test.env.$$
-trap 'rm -f "$env_file" "$env_file.log"' EXIT
+trap 'rm -f "$env_file" "$env_file".*' EXIT
 
 put() { printf 'export %s=%q\n' "$1" "$2" >>"$env_file"; }
 
 # prepare VARIABLE TOOL: leaves the path in $found, empty where there is none.
 prepare() {
   local path=${!1:-} reason
-  if [ -n "$path" ] || path=$(internal/tools/get.sh "$2" 2> >(tee "$env_file.log" >&2)); then
+  if [ -n "$path" ] || internal/tools/get.sh "$2" 2>&1 >"$env_file.path" | tee "$env_file.log" >&2; then
+    path=${path:-$(cat "$env_file.path")}
     put "$1" "$path"
     printf '%-22s %s\n' "$1" "$path" >&2
   else
