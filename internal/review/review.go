@@ -1,0 +1,190 @@
+package review
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/evaluate"
+	"github.com/mlops-as-code/terraform-provider-mlops/spec"
+)
+
+// Level is how strictly findings are taken.
+type Level string
+
+// The levels of enforcement. For a single rule they are absolute: what the rule
+// finds is an error, a warning or nothing. For everything together, LevelError
+// leaves each rule its own severity and LevelWarning makes errors warnings.
+const (
+	LevelError   Level = "error"
+	LevelWarning Level = "warning"
+	LevelOff     Level = "off"
+)
+
+// Options configure a Reviewer.
+type Options struct {
+	// Today is the date that the expiry of waivers is held against, in UTC.
+	Today time.Time
+	// Enforcement applies to rules that Rules does not name; empty is LevelError.
+	Enforcement Level
+	// Rules sets levels by rule id.
+	Rules map[string]Level
+}
+
+// Reviewer judges objects. It reads each data file once and is safe for use by
+// many goroutines.
+type Reviewer struct {
+	options Options
+	files   files
+}
+
+// New makes a Reviewer.
+func New(options Options) *Reviewer {
+	if options.Enforcement == "" {
+		options.Enforcement = LevelError
+	}
+	return &Reviewer{options: options}
+}
+
+// Result is what the review of an object yields.
+type Result struct {
+	// Object is the object as it came in.
+	Object spec.Object
+	// Value is the declared object with its computed attributes filled in: unknown
+	// where they depend on what is not known yet, or on what is wrong.
+	Value cty.Value
+	// Figures is the evaluation; cty.NilVal for kinds that have none.
+	Figures cty.Value
+	// Findings are those that remain after waivers and enforcement.
+	Findings []Judged
+	// Waived are the findings that a waiver covers.
+	Waived []Waived
+}
+
+// Judged is a finding with the level that enforcement gives it. Its Severity stays
+// the rule's own.
+type Judged struct {
+	spec.Finding
+	Level Level
+}
+
+// Waived is a finding that a waiver of the object covers.
+type Waived struct {
+	spec.Finding
+	Reason  string
+	Expires string
+}
+
+// HasErrors reports whether any finding refuses the object.
+func (r Result) HasErrors() bool {
+	for _, finding := range r.Findings {
+		if finding.Level == LevelError {
+			return true
+		}
+	}
+	return false
+}
+
+// Source is a set of objects that refer to each other. Walk visits each object
+// after those it refers to, and puts what visit returns in the place of the object
+// for references to it.
+type Source interface {
+	Walk(visit func(spec.Object) cty.Value)
+}
+
+// Set reviews every object of a source, in the order in which the source walks. A
+// cancelled context leaves the rest unreviewed.
+func (r *Reviewer) Set(ctx context.Context, source Source) []Result {
+	var out []Result
+	source.Walk(func(object spec.Object) cty.Value {
+		if ctx.Err() != nil {
+			return unknownObject(object)
+		}
+		result := r.Object(ctx, object)
+		out = append(out, result)
+		return result.Value
+	})
+	return out
+}
+
+// Object reviews one object.
+func (r *Reviewer) Object(ctx context.Context, object spec.Object) Result {
+	result := Result{Object: object, Value: unknownObject(object), Figures: cty.NilVal}
+	if object.Value.IsNull() || !object.Value.IsKnown() {
+		return result
+	}
+	if findings := object.Kind.Check(object.Value); len(findings) > 0 {
+		// Nothing can be made of such an object: these are errors whatever the
+		// enforcement, and no waiver covers them.
+		result.Findings = certain(object, findings)
+		result.Figures = figuresOf(object.Kind, result.Value)
+		return result
+	}
+	inputs, trouble := r.inputs(ctx, object)
+	report, err := evaluate.Object(object.Kind, object.Value, inputs)
+	if err != nil {
+		report = evaluate.Unknown(object.Kind, object.Value)
+		trouble.certain = append(trouble.certain, spec.Finding{
+			Rule: RuleInternal, Severity: spec.Error, Summary: internal.Summary,
+			Detail: fmt.Sprintf("This object could not be evaluated: %v. That is a fault of this program.", err),
+			Fix:    "Please report it with the object's declaration.",
+		})
+	}
+	result.Value = fill(object.Value, report.Computed)
+	result.Figures = figuresOf(object.Kind, result.Value)
+	result.Findings = certain(object, trouble.certain)
+	findings := append(trouble.judged, report.Findings...)
+	r.waive(&result, object, findings, report.Judged)
+	return result
+}
+
+// certain are findings that no enforcement softens.
+func certain(object spec.Object, findings []spec.Finding) []Judged {
+	var out []Judged
+	for _, finding := range findings {
+		finding.Address = object.Address
+		out = append(out, Judged{Finding: finding, Level: LevelError})
+	}
+	return out
+}
+
+// fill overlays computed attributes; uid, which the control plane makes, is unknown
+// until it has.
+func fill(value cty.Value, computed map[string]cty.Value) cty.Value {
+	out := spec.Overlay(value, computed)
+	if uid := value.GetAttr(spec.AttributeUID); uid.IsNull() {
+		out = spec.Overlay(out, map[string]cty.Value{spec.AttributeUID: cty.UnknownVal(cty.String)})
+	}
+	return out
+}
+
+// unknownObject is the object with nothing computed.
+func unknownObject(object spec.Object) cty.Value {
+	if object.Value.IsNull() || !object.Value.IsKnown() {
+		return object.Value
+	}
+	return fill(object.Value, evaluate.Unknown(object.Kind, object.Value).Computed)
+}
+
+func figuresOf(kind *spec.Kind, value cty.Value) cty.Value {
+	if _, ok := kind.Schema.Attributes[spec.AttributeEvaluation]; !ok {
+		return cty.NilVal
+	}
+	return value.GetAttr(spec.AttributeEvaluation)
+}
+
+// level is what enforcement makes of a finding.
+func (r *Reviewer) level(finding spec.Finding) Level {
+	if level, ok := r.options.Rules[finding.Rule]; ok {
+		return level
+	}
+	switch {
+	case r.options.Enforcement == LevelOff:
+		return LevelOff
+	case r.options.Enforcement == LevelWarning || finding.Severity == spec.Warning:
+		return LevelWarning
+	}
+	return LevelError
+}
