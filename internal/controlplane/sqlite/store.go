@@ -104,7 +104,11 @@ func (s *Store) same(f *file, now os.FileInfo) bool {
 // hasLog reports whether there is a write-ahead log whose writes may be missing
 // from the file.
 func (s *Store) hasLog() bool {
-	wal, err := os.Stat(s.path + "-wal")
+	path := s.path
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target // SQLite keeps the log beside the file itself
+	}
+	wal, err := os.Stat(path + "-wal")
 	return err == nil && wal.Size() > 0 || err != nil && !errors.Is(err, fs.ErrNotExist)
 }
 
