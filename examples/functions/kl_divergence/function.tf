@@ -1,0 +1,3 @@
+output "divergence" {
+  value = provider::mlops::kl_divergence([0.36, 0.48, 0.16], [0.3, 0.4, 0.3])
+}

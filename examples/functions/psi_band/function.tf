@@ -1,0 +1,3 @@
+output "band" {
+  value = provider::mlops::psi_band(0.12) # moderate
+}

@@ -1,0 +1,91 @@
+# The policy that most teams would write first. It reads well, and it cannot work:
+# terraform plan says why, before anything is deployed.
+
+terraform {
+  required_providers {
+    mlops = {
+      source = "mlops-as-code/mlops"
+    }
+  }
+}
+
+provider "mlops" {}
+
+# A model that estimates the damage of a bird strike, from records like those of
+# the FAA. Its most important feature is the aircraft's speed.
+resource "mlops_registered_model" "damage" {
+  name            = "bird_strike_damage"
+  owner           = "airport-safety"
+  risk            = "medium"
+  deletion_policy = "delete"
+}
+
+resource "mlops_baseline" "speed" {
+  model = mlops_registered_model.damage.name
+  name  = "speed"
+  file = {
+    path   = "${path.module}/../data/birdstrikes.csv"
+    column = "Speed IAS in knots"
+  }
+  # Pilots report round numbers, so that deciles would fall on the same value: the
+  # edges are chosen by hand.
+  binning = {
+    method = "explicit"
+    edges  = [105, 125, 135, 140, 145, 155, 170, 190, 220]
+  }
+}
+
+resource "mlops_drift_monitor" "speed" {
+  model    = mlops_registered_model.damage.name
+  name     = "speed"
+  feature  = "speed"
+  metric   = "psi"
+  baseline = mlops_baseline.speed.profile
+  window   = { duration = "1h", samples = 100 }
+  schedule = { every = "1h" }
+}
+
+# "Alert when PSI passes 0.1" is what the textbooks say. On 100 values an hour it
+# fires nearly every other hour, with nothing wrong.
+resource "mlops_alert_threshold" "speed" {
+  model                = mlops_registered_model.damage.name
+  name                 = "speed-drift"
+  signal               = mlops_drift_monitor.speed.signal
+  operator             = ">"
+  value                = 0.1
+  severity             = "ticket"
+  owner                = "airport-safety"
+  runbook_url          = "https://runbooks.example.com/speed-drift"
+  false_alarms_per_30d = 1
+}
+
+resource "mlops_registered_model" "fraud" {
+  name            = "fraud_detector"
+  owner           = "risk-ml"
+  risk            = "high"
+  deletion_policy = "delete"
+}
+
+# One hour at 5 % looks careful. It collects 1,800 requests, and one percentage
+# point on a rate of 10 % cannot be seen in so few.
+resource "mlops_rollout_policy" "canary" {
+  model   = mlops_registered_model.fraud.name
+  name    = "canary"
+  risk    = mlops_registered_model.fraud.risk
+  traffic = { requests_per_second = 10 }
+  hypothesis = {
+    metric                    = "approval"
+    kind                      = "proportion"
+    baseline_rate             = 0.10
+    minimum_detectable_effect = 0.01
+  }
+  stages = [
+    { name = "shadow", kind = "shadow", traffic_percent = 100, duration = "24h" },
+    { name = "canary", kind = "canary", traffic_percent = 5, duration = "1h" },
+    { name = "full", kind = "full", traffic_percent = 100 },
+  ]
+  guardrails = [
+    { name = "errors", metric = "error_rate", baseline_rate = 0.005, maximum = 0.02, every = "10m" },
+  ]
+  rollback = { automatic = true, keep_versions = 2 }
+}

@@ -1,0 +1,1 @@
+terraform import mlops_alert_threshold.score fraud_detector/score-drift

@@ -1,0 +1,1 @@
+terraform import mlops_baseline.score fraud_detector/score

@@ -1,0 +1,1 @@
+terraform import mlops_drift_monitor.score fraud_detector/score

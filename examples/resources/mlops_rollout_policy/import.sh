@@ -1,0 +1,1 @@
+terraform import mlops_rollout_policy.canary fraud_detector/canary

@@ -1,0 +1,309 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/client"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/testtools"
+	"github.com/mlops-as-code/terraform-provider-mlops/spec"
+)
+
+// The scripts under testdata/script run the real Terraform or OpenTofu with the
+// real provider: this test binary, under the provider's name.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"terraform-provider-mlops": main,
+	})
+}
+
+func TestTerraform(t *testing.T) {
+	runScripts(t, "script", nil)
+}
+
+func TestTerraformWithMLflow(t *testing.T) {
+	python := testtools.Python(t)
+	server := testtools.StartMLflow(t)
+	runScripts(t, "script-mlflow", func(env *testscript.Env) {
+		env.Setenv("MLFLOW", server)
+		env.Setenv("PYTHON", python)
+	})
+}
+
+// runScripts runs the scripts of a folder under testdata.
+func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
+	terraform := testtools.Require(t, testtools.Terraform)
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", folder),
+		RequireUniqueNames:  true,
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			provider, err := exec.LookPath("terraform-provider-mlops")
+			if err != nil {
+				return err
+			}
+			configuration := filepath.Join(env.WorkDir, ".cli.tfrc")
+			// An absolute path to this checkout is in the environment only, so that no
+			// script and no golden file can depend on it.
+			root, err := os.Getwd()
+			if err != nil {
+				return err
+			}
+			env.Setenv("QUICKSTART", filepath.Join(root, "examples", "quickstart"))
+			env.Setenv("GOLDEN", filepath.Join(root, "internal", "stats", "testdata"))
+			env.Setenv("TF_CLI_CONFIG_FILE", configuration)
+			env.Setenv("CHECKPOINT_DISABLE", "1")
+			env.Setenv("TF_IN_AUTOMATION", "1")
+			env.Setenv("TF_CLI_ARGS_plan", "-no-color -input=false")
+			env.Setenv("TF_CLI_ARGS_apply", "-no-color -input=false")
+			env.Setenv("TF_CLI_ARGS_destroy", "-no-color -input=false")
+			env.Setenv("TF_CLI_ARGS_import", "-no-color -input=false")
+			env.Setenv("TF_CLI_ARGS_validate", "-no-color")
+			env.Setenv("TERRAFORM", terraform)
+			if setup != nil {
+				setup(env)
+			}
+			return os.WriteFile(configuration, fmt.Appendf(nil, "provider_installation {\n  dev_overrides {\n    \"mlops-as-code/mlops\" = %q\n  }\n  direct {}\n}\n", filepath.Dir(provider)), 0o600)
+		},
+		Condition: func(condition string) (bool, error) {
+			if condition == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", condition)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"tf":        runTerraform,
+			"race":      raceTerraform,
+			"kill9":     killDuring,
+			"kept":      listKept,
+			"forget":    deleteKept,
+			"figure":    checkFigure,
+			"replace":   replaceText,
+			"planned":   checkPlanned,
+			"copyfiles": copyFiles,
+		},
+	})
+}
+
+// runTerraform runs the CLI: tf plan. Line breaks inside its messages are folded,
+// so that a script can look for a whole sentence.
+func runTerraform(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec(ts.Getenv("TERRAFORM"), args...)
+	output := foldMessages(ts.ReadFile("stdout") + ts.ReadFile("stderr"))
+	ts.Check(os.WriteFile(ts.MkAbs("output"), []byte(output), 0o600))
+	switch {
+	case err != nil && !neg:
+		ts.Fatalf("terraform %s: %v\n%s", strings.Join(args, " "), err, output)
+	case err == nil && neg:
+		ts.Fatalf("terraform %s succeeded:\n%s", strings.Join(args, " "), output)
+	}
+}
+
+// foldMessages undoes the line breaks that the CLI puts into its prose.
+func foldMessages(text string) string {
+	var out strings.Builder
+	prose := false
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		starts := line != "" && line[0] != ' ' && line[0] != '\t'
+		if prose && starts {
+			out.WriteString(" " + line)
+			continue
+		}
+		if out.Len() > 0 {
+			out.WriteByte('\n')
+		}
+		out.WriteString(line)
+		prose = starts
+	}
+	return out.String() + "\n"
+}
+
+// raceTerraform runs the CLI in several directories at once: race apply a b. Every
+// run must succeed, or (race -or TEXT apply a b) fail with a message that has TEXT.
+func raceTerraform(ts *testscript.TestScript, _ bool, args []string) {
+	excuse := ""
+	if args[0] == "-or" {
+		excuse, args = args[1], args[2:]
+	}
+	var group sync.WaitGroup
+	outputs, errs := make([]string, len(args)-1), make([]error, len(args)-1)
+	for i, directory := range args[1:] {
+		group.Go(func() {
+			cmd := command(ts, directory, args[0], "-auto-approve")
+			output, err := cmd.CombinedOutput()
+			outputs[i], errs[i] = foldMessages(string(output)), err
+		})
+	}
+	group.Wait()
+	for i, err := range errs {
+		if err != nil && (excuse == "" || !strings.Contains(outputs[i], excuse)) {
+			ts.Fatalf("terraform %s in %s: %v\n%s", args[0], args[1+i], err, outputs[i])
+		}
+	}
+}
+
+func command(ts *testscript.TestScript, directory string, args ...string) *exec.Cmd {
+	cmd := exec.Command(ts.Getenv("TERRAFORM"), args...)
+	cmd.Dir = ts.MkAbs(directory)
+	for _, name := range []string{"PATH", "HOME", "TF_CLI_CONFIG_FILE", "CHECKPOINT_DISABLE", "TF_IN_AUTOMATION", "TF_CLI_ARGS_apply", "TF_CLI_ARGS_plan", "MLFLOW", "TMPDIR", "WORK"} {
+		if value := ts.Getenv(name); value != "" {
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
+	}
+	return cmd
+}
+
+// killDuring starts an apply and kills the provider with -9 once so many objects
+// are kept: kill9 FILE COUNT.
+func killDuring(ts *testscript.TestScript, _ bool, args []string) {
+	file := ts.MkAbs(args[0])
+	count, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	cmd := command(ts, ".", "apply", "-auto-approve", "-parallelism=1")
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	ts.Check(cmd.Start())
+	done := make(chan error, 1)
+	go func() { done <- cmd.Wait() }()
+	deadline := time.After(time.Minute)
+	for killed := false; ; {
+		select {
+		case <-done:
+			if !killed {
+				ts.Fatalf("the apply ended before the provider was killed:\n%s", output.String())
+			}
+			return
+		case <-deadline:
+			_ = cmd.Process.Kill()
+			ts.Fatalf("the apply hangs:\n%s", output.String())
+		case <-time.After(2 * time.Millisecond):
+		}
+		if !killed && len(kept(ts, file)) >= count {
+			// The provider is a child of the CLI; its command line is the test binary's.
+			ts.Check(exec.Command("pkill", "-9", "-P", strconv.Itoa(cmd.Process.Pid)).Run())
+			killed = true
+		}
+	}
+}
+
+func open(ts *testscript.TestScript, file string) (*client.Client, func()) {
+	handler, closer, err := controlplane.OpenEmbedded(file, controlplane.Options{})
+	ts.Check(err)
+	return client.NewEmbedded(handler), func() { _ = closer.Close() }
+}
+
+func kept(ts *testscript.TestScript, file string) []string {
+	plane, done := open(ts, file)
+	defer done()
+	var out []string
+	for _, kind := range spec.All() {
+		for object, err := range plane.List(context.Background(), kind.Name) {
+			ts.Check(err)
+			out = append(out, kind.Name+" "+object.ID)
+		}
+	}
+	return out
+}
+
+// listKept writes what the control plane's file keeps to stdout, a line an object:
+// kept mlops.db.
+func listKept(ts *testscript.TestScript, _ bool, args []string) {
+	out := strings.Join(kept(ts, ts.MkAbs(args[0])), "\n")
+	ts.Check(os.WriteFile(ts.MkAbs("output"), []byte(out+"\n"), 0o600))
+}
+
+// deleteKept deletes an object behind Terraform's back: forget mlops.db KIND ID.
+func deleteKept(ts *testscript.TestScript, _ bool, args []string) {
+	plane, done := open(ts, ts.MkAbs(args[0]))
+	defer done()
+	object, err := plane.Get(context.Background(), args[1], args[2])
+	ts.Check(err)
+	ts.Check(plane.Delete(context.Background(), args[1], args[2], object.ETag))
+}
+
+// checkFigure compares an output's number: figure NAME VALUE TOLERANCE, the
+// tolerance being relative.
+func checkFigure(ts *testscript.TestScript, _ bool, args []string) {
+	out, err := command(ts, ".", "output", "-json").Output()
+	ts.Check(err)
+	var outputs map[string]struct{ Value json.Number }
+	ts.Check(json.Unmarshal(out, &outputs))
+	got, err := outputs[args[0]].Value.Float64()
+	ts.Check(err)
+	want, err := strconv.ParseFloat(args[1], 64)
+	ts.Check(err)
+	tolerance, err := strconv.ParseFloat(args[2], 64)
+	ts.Check(err)
+	if difference := got - want; difference > tolerance*want || -difference > tolerance*want {
+		ts.Fatalf("%s is %v, and should be %v within %v", args[0], got, want, tolerance)
+	}
+}
+
+// checkPlanned compares the actions of a saved plan: planned plan.tfplan
+// mlops_baseline.x=update. Objects without a change are left out.
+func checkPlanned(ts *testscript.TestScript, _ bool, args []string) {
+	cmd := command(ts, ".", "show", "-json", args[0])
+	out, err := cmd.Output()
+	ts.Check(err)
+	var plan struct {
+		ResourceChanges []struct {
+			Address string
+			Change  struct {
+				Actions       []string
+				Before, After map[string]json.RawMessage
+			}
+		} `json:"resource_changes"`
+	}
+	ts.Check(json.Unmarshal(out, &plan))
+	want, got := strings.Join(args[1:], "\n"), []string{}
+	for _, change := range plan.ResourceChanges {
+		actions := strings.Join(change.Change.Actions, "+")
+		if actions == "no-op" {
+			continue
+		}
+		line := change.Address + "=" + actions
+		if actions == "update" {
+			var changed []string
+			for _, name := range slices.Sorted(maps.Keys(change.Change.After)) {
+				if !bytes.Equal(change.Change.Before[name], change.Change.After[name]) {
+					changed = append(changed, name)
+				}
+			}
+			line += "(" + strings.Join(changed, ",") + ")"
+		}
+		got = append(got, line)
+	}
+	if have := strings.Join(got, "\n"); have != want {
+		ts.Fatalf("the plan does\n%s\nand should do\n%s", have, want)
+	}
+}
+
+// replaceText edits a file: replace FILE OLD NEW. OLD must be there once.
+func replaceText(ts *testscript.TestScript, _ bool, args []string) {
+	text := ts.ReadFile(args[0])
+	if strings.Count(text, args[1]) != 1 {
+		ts.Fatalf("%q stands %d times in %s", args[1], strings.Count(text, args[1]), args[0])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(strings.Replace(text, args[1], args[2], 1)), 0o600))
+}
+
+// copyFiles copies a directory of this checkout into the script's: copyfiles FROM TO.
+func copyFiles(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.CopyFS(ts.MkAbs(args[1]), os.DirFS(args[0])))
+}

@@ -1,0 +1,381 @@
+// Package envelope is the one Terraform resource behind every kind: create, read,
+// update, delete, import and the plan hook, over the vocabulary's schema and the
+// control plane's one client. A kind adds hooks only for what it alone does.
+package envelope
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/client"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/review"
+	"github.com/mlops-as-code/terraform-provider-mlops/spec"
+)
+
+// Data is what the configured provider hands to its resources. Client is nil
+// while the provider's configuration has unknown values.
+type Data struct {
+	Client   *client.Client
+	Reviewer *review.Reviewer
+
+	mu    sync.Mutex
+	store string
+}
+
+// storeID names the store that answered, or is empty where it does not say. The
+// store is asked until it exists, and once from then on.
+func (d *Data) storeID(ctx context.Context) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.store == "" {
+		if store, err := d.Client.Store(ctx); err == nil {
+			d.store = store.ID
+		}
+	}
+	return d.store
+}
+
+// Hooks is what one kind does differently.
+type Hooks struct {
+	// PlanDelete judges a deletion, also the one in a replacement, by the object
+	// as it was last applied.
+	PlanDelete func(state cty.Value, object string) diag.Diagnostics
+	// KeepOnDelete reports that destroying the resource leaves the object where
+	// it is.
+	KeepOnDelete func(state cty.Value) bool
+}
+
+// New returns the constructor of the resource for a kind.
+func New(kind *spec.Kind, hooks Hooks) func() resource.Resource {
+	return func() resource.Resource { return &Resource{kind: kind, hooks: hooks} }
+}
+
+// Resource is a Terraform resource for one kind.
+type Resource struct {
+	kind  *spec.Kind
+	hooks Hooks
+	data  *Data
+}
+
+var (
+	_ resource.ResourceWithConfigure      = (*Resource)(nil)
+	_ resource.ResourceWithValidateConfig = (*Resource)(nil)
+	_ resource.ResourceWithModifyPlan     = (*Resource)(nil)
+	_ resource.ResourceWithImportState    = (*Resource)(nil)
+)
+
+// Keys of the private state, which Terraform keeps beside the state and shows to
+// nobody.
+const (
+	// privateETag is the revision that was last read or written.
+	privateETag = "etag"
+	// privateStore is the store the object lives in.
+	privateStore = "store"
+)
+
+// Metadata names the resource.
+func (r *Resource) Metadata(_ context.Context, _ resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = r.kind.TerraformType()
+}
+
+// Schema is the vocabulary's own.
+func (r *Resource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	resp.Schema = r.kind.Schema
+}
+
+// Configure takes what the provider made of its configuration.
+func (r *Resource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	if req.ProviderData == nil {
+		return // validation runs before the provider is configured
+	}
+	data, ok := req.ProviderData.(*Data)
+	if !ok {
+		resp.Diagnostics.AddError("Unexpected provider data", fmt.Sprintf("The resource got %T. This is a bug in the provider: please report it.", req.ProviderData))
+		return
+	}
+	r.data = data
+}
+
+// ValidateConfig reports every value that can never be valid. No server is needed
+// and rules do not speak here.
+func (r *Resource) ValidateConfig(_ context.Context, req resource.ValidateConfigRequest, resp *resource.ValidateConfigResponse) {
+	v, ok := r.read(&resp.Diagnostics, req.Config.Raw)
+	if !ok {
+		return
+	}
+	v = r.kind.ApplyDefaults(v)
+	for _, finding := range r.kind.Check(v) {
+		addFinding(&resp.Diagnostics, finding, true, describe(r.kind, v), "")
+	}
+}
+
+// Create puts a new object into the control plane.
+func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	planned, ok := r.read(&resp.Diagnostics, req.Plan.Raw)
+	if !ok || !r.ready(&resp.Diagnostics) {
+		return
+	}
+	name := describe(r.kind, planned)
+	id, body, ok := r.encode(&resp.Diagnostics, planned, name)
+	if !ok {
+		return
+	}
+	object, err := r.data.Client.Create(ctx, r.kind.Name, id, body)
+	if client.IsAlreadyExists(err) {
+		object, ok = r.adopt(ctx, &resp.Diagnostics, planned, id, body, name)
+		if !ok {
+			return
+		}
+	} else if err != nil {
+		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
+		return
+	}
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object)
+}
+
+// adopt is for a create whose answer was lost, by a dropped connection or a killed
+// process: the object is there, and nothing says that we made it. The same
+// declared body is taken for ours; anything else is somebody's.
+func (r *Resource) adopt(ctx context.Context, diags *diag.Diagnostics, planned cty.Value, id string, body json.RawMessage, name string) (*client.Object, bool) {
+	object, err := r.data.Client.Get(ctx, r.kind.Name, id)
+	if err != nil {
+		addClientError(diags, r.kind, name, "create", err)
+		return nil, false
+	}
+	existing, err := r.kind.DecodeJSON(object.Attributes)
+	if err != nil || !r.sameDeclaration(existing, planned) {
+		diags.AddError("Cannot create "+name, fmt.Sprintf(
+			"The control plane has a %s named %s already, and what it declares differs from this configuration.\n\nFix: bring it under Terraform's control with\n\n    terraform import %s.NAME %q\n\n(NAME is the resource's name in your configuration) and review the plan, or choose another name.",
+			r.kind.Name, id, r.kind.TerraformType(), id))
+		return nil, false
+	}
+	if existing.RawEquals(r.stored(planned)) {
+		return object, true
+	}
+	// Only computed attributes differ: write ours, so that the next plan is empty.
+	object, err = r.data.Client.Update(ctx, r.kind.Name, id, object.ETag, body)
+	if err != nil {
+		addClientError(diags, r.kind, name, "create", err)
+		return nil, false
+	}
+	return object, true
+}
+
+// Read refreshes the state from the control plane. Data files are never read here.
+func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	state, ok := r.read(&resp.Diagnostics, req.State.Raw)
+	if !ok || !r.ready(&resp.Diagnostics) {
+		return
+	}
+	name := describe(r.kind, state)
+	id, ok := r.kind.ID(state)
+	if !ok {
+		resp.Diagnostics.AddError("Cannot read "+name, "The state does not say which object it is. This is a bug in the provider: please report it.")
+		return
+	}
+	object, err := r.data.Client.Get(ctx, r.kind.Name, id)
+	if client.IsNotFound(err) {
+		r.warnIfStoreIsAnother(ctx, req, resp, name)
+		resp.State.RemoveResource(ctx)
+		return
+	}
+	if err != nil {
+		addClientError(&resp.Diagnostics, r.kind, name, "read", err)
+		return
+	}
+	found, err := r.kind.DecodeJSON(object.Attributes)
+	if err != nil {
+		resp.Diagnostics.AddError("Cannot read "+name, "The control plane's answer does not fit this version of the provider: "+err.Error()+"\n\nFix: use the version of the provider that wrote it, or a later one.")
+		return
+	}
+	if uid := state.GetAttr(spec.AttributeUID); uid.IsKnown() && !uid.IsNull() && uid.AsString() != object.UID {
+		resp.Diagnostics.AddWarning("Re-created outside Terraform: "+name, fmt.Sprintf("Somebody deleted this %s and created another one of the same name since Terraform last saw it. The plan compares with the new one.", r.kind.Name))
+	}
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, found, object)
+}
+
+// warnIfStoreIsAnother says so when an object is missing because the whole store
+// is: a database that was moved or deleted must not pass for deleted objects.
+func (r *Resource) warnIfStoreIsAnother(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse, name string) {
+	var known string
+	if raw, _ := req.Private.GetKey(ctx, privateStore); raw == nil || json.Unmarshal(raw, &known) != nil || known == "" {
+		return
+	}
+	store, err := r.data.Client.Store(ctx)
+	if err != nil || store.ID == known {
+		return
+	}
+	what := "is another one than the one this object was created in"
+	if store.ID == "" {
+		what = "is empty: the database it was created in is gone"
+	}
+	resp.Diagnostics.AddWarning("The control plane's store has changed: "+name, fmt.Sprintf(
+		"The store %s, so the plan would create the object anew.\n\nFix: if the database file was moved or the working directory is another, set `path` in the provider's configuration (or MLOPS_PATH) to where it is. If it is really lost, apply to create everything again.", what))
+}
+
+// Update changes an object, provided that nobody else has changed it since it was
+// read.
+func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	planned, ok := r.read(&resp.Diagnostics, req.Plan.Raw)
+	if !ok || !r.ready(&resp.Diagnostics) {
+		return
+	}
+	name := describe(r.kind, planned)
+	id, body, ok := r.encode(&resp.Diagnostics, planned, name)
+	if !ok {
+		return
+	}
+	object, err := r.data.Client.Update(ctx, r.kind.Name, id, r.etag(ctx, req.Private), body)
+	if err != nil {
+		addClientError(&resp.Diagnostics, r.kind, name, "update", err)
+		return
+	}
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object)
+}
+
+// Delete removes an object from the control plane, as far as its kind allows.
+func (r *Resource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	state, ok := r.read(&resp.Diagnostics, req.State.Raw)
+	if !ok || !r.ready(&resp.Diagnostics) {
+		return
+	}
+	name := describe(r.kind, state)
+	if r.hooks.PlanDelete != nil {
+		// The plan hook has judged this already, except where Terraform made no plan
+		// of it: after a failed apply, or for a replacement that it chose itself.
+		resp.Diagnostics.Append(r.hooks.PlanDelete(state, name)...)
+		if resp.Diagnostics.HasError() {
+			return
+		}
+	}
+	if r.hooks.KeepOnDelete != nil && r.hooks.KeepOnDelete(state) {
+		return
+	}
+	id, ok := r.kind.ID(state)
+	if !ok {
+		return
+	}
+	err := r.data.Client.Delete(ctx, r.kind.Name, id, r.etag(ctx, req.Private))
+	if err != nil && !client.IsNotFound(err) {
+		addClientError(&resp.Diagnostics, r.kind, name, "delete", err)
+	}
+}
+
+// ImportState takes the name path; the read that follows fills in the rest.
+func (r *Resource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	key, err := r.kind.ParseID(req.ID)
+	if err != nil {
+		resp.Diagnostics.AddError("Cannot import "+r.kind.TerraformType(), err.Error())
+		return
+	}
+	for name, value := range key {
+		resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root(name), value)...)
+	}
+}
+
+// read turns a plan, state or configuration into the vocabulary's form.
+func (r *Resource) read(diags *diag.Diagnostics, raw tftypes.Value) (cty.Value, bool) {
+	v, err := toCty(r.kind, raw)
+	if err != nil {
+		diags.AddError("Cannot read "+r.kind.TerraformType(), err.Error()+"\n\nThis is a bug in the provider: please report it.")
+		return cty.NilVal, false
+	}
+	return v, true
+}
+
+// ready reports whether there is a control plane to talk to.
+func (r *Resource) ready(diags *diag.Diagnostics) bool {
+	if r.data != nil && r.data.Client != nil {
+		return true
+	}
+	diags.AddError("The provider is not configured", "The provider's configuration has values that are not known yet, so there is no control plane to talk to.\n\nFix: give `endpoint`, `token`, `path` and `mlflow` values that do not depend on resources of the same run, or apply those resources first with -target.")
+	return false
+}
+
+// stored is an object as the control plane keeps it: without id and uid.
+func (r *Resource) stored(v cty.Value) cty.Value {
+	return spec.Overlay(v, map[string]cty.Value{
+		spec.AttributeID:  cty.NullVal(cty.String),
+		spec.AttributeUID: cty.NullVal(cty.String),
+	})
+}
+
+func (r *Resource) encode(diags *diag.Diagnostics, v cty.Value, name string) (string, json.RawMessage, bool) {
+	id, ok := r.kind.ID(v)
+	if !ok {
+		diags.AddError("Cannot write "+name, "Its name is not known. This is a bug in the provider: please report it.")
+		return "", nil, false
+	}
+	body, err := r.kind.EncodeJSON(v)
+	if err != nil {
+		diags.AddError("Cannot write "+name, err.Error())
+		return "", nil, false
+	}
+	return id, body, true
+}
+
+// sameDeclaration compares what people declare; computed attributes follow from it.
+func (r *Resource) sameDeclaration(a, b cty.Value) bool {
+	for name := range r.kind.Type().AttributeTypes() {
+		if !r.kind.IsComputed(name) && !a.GetAttr(name).RawEquals(b.GetAttr(name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// privateState is what the framework offers to keep beside the state.
+type privateState interface {
+	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
+	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
+}
+
+func (r *Resource) etag(ctx context.Context, private privateState) string {
+	var etag string
+	if raw, _ := private.GetKey(ctx, privateETag); raw != nil {
+		_ = json.Unmarshal(raw, &etag)
+	}
+	return etag
+}
+
+// save writes the state: what was planned or found, with what the control plane
+// alone decides. Apply keeps the plan; it fills in only what was unknown.
+func (r *Resource) save(ctx context.Context, diags *diag.Diagnostics, state *tfsdk.State, private privateState, v cty.Value, object *client.Object) {
+	v = spec.Overlay(v, map[string]cty.Value{
+		spec.AttributeID:  cty.StringVal(object.ID),
+		spec.AttributeUID: cty.StringVal(object.UID),
+	})
+	raw, err := fromCty(r.kind, v, r.kind.Schema.Type().TerraformType(ctx))
+	if err != nil {
+		diags.AddError("Cannot write the state of "+describe(r.kind, v), err.Error()+"\n\nThis is a bug in the provider: please report it.")
+		return
+	}
+	state.Raw = raw
+	for key, value := range map[string]string{privateETag: object.ETag, privateStore: r.data.storeID(ctx)} {
+		encoded, err := json.Marshal(value)
+		if err == nil {
+			diags.Append(private.SetKey(ctx, key, encoded)...)
+		}
+	}
+}
+
+// Family returns the constructors of all resources of a family, with the hooks of
+// those kinds that have any.
+func Family(family string, hooks map[string]Hooks) []func() resource.Resource {
+	var out []func() resource.Resource
+	for _, kind := range spec.All() {
+		if kind.Family == family {
+			out = append(out, New(kind, hooks[kind.Name]))
+		}
+	}
+	return out
+}

@@ -1,0 +1,55 @@
+// Package provider is what Terraform alone needs: configuration, resources,
+// functions. What they mean is in packages spec and internal/evaluate.
+package provider
+
+import (
+	"context"
+	"os"
+
+	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/function"
+	"github.com/hashicorp/terraform-plugin-framework/provider"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+
+	"github.com/mlops-as-code/terraform-provider-mlops/provider/functions"
+	"github.com/mlops-as-code/terraform-provider-mlops/provider/monitoring"
+	"github.com/mlops-as-code/terraform-provider-mlops/provider/registry"
+	"github.com/mlops-as-code/terraform-provider-mlops/provider/rollout"
+)
+
+// Provider is the Terraform provider.
+type Provider struct {
+	version string
+	lookup  func(string) (string, bool)
+}
+
+var (
+	_ provider.ProviderWithFunctions      = (*Provider)(nil)
+	_ provider.ProviderWithValidateConfig = (*Provider)(nil)
+)
+
+// New returns the constructor of the provider at a version.
+func New(version string) func() provider.Provider {
+	return func() provider.Provider { return &Provider{version: version, lookup: os.LookupEnv} }
+}
+
+// Metadata names the provider.
+func (p *Provider) Metadata(_ context.Context, _ provider.MetadataRequest, resp *provider.MetadataResponse) {
+	resp.TypeName = "mlops"
+	resp.Version = p.version
+}
+
+// Resources lists a resource for each kind.
+func (p *Provider) Resources(context.Context) []func() resource.Resource {
+	var out []func() resource.Resource
+	out = append(out, registry.Resources()...)
+	out = append(out, monitoring.Resources()...)
+	out = append(out, rollout.Resources()...)
+	return out
+}
+
+// DataSources lists none yet.
+func (p *Provider) DataSources(context.Context) []func() datasource.DataSource { return nil }
+
+// Functions lists the evaluator's statistics.
+func (p *Provider) Functions(context.Context) []func() function.Function { return functions.All() }
