@@ -34,9 +34,9 @@ func ChiSquaredUpperQuantile(q, degrees float64) (float64, error) {
 
 // NoncentralChiSquaredSurvival is P(X > x) of the noncentral chi-squared law with
 // the given degrees of freedom and noncentrality (the sum of the squared means,
-// not negative). Up to a noncentrality of 1e6 it is the Poisson mixture of central
+// not negative). Up to a noncentrality of 1e5 it is the Poisson mixture of central
 // tails, good to about 1e-11; beyond, where the law is nearly
-// normal, Sankaran's transformation, good to 1e-4 relative in the bulk.
+// normal, Sankaran's transformation, good to 1e-3 within 3 standard deviations.
 //
 // Source: Johnson, Kotz and Balakrishnan, Continuous Univariate Distributions 2,
 // chapter 29 (29.2, and 29.61d).
@@ -88,6 +88,9 @@ func gammaUpperQuantile(q, shape float64) float64 {
 	return math.Exp(high)
 }
 
+// sankaranFrom is the noncentrality above which the normal transformation is used.
+const sankaranFrom = 1e5
+
 func noncentralChiSquaredSurvival(x, degrees, noncentrality float64) float64 {
 	switch {
 	case x <= 0:
@@ -96,7 +99,7 @@ func noncentralChiSquaredSurvival(x, degrees, noncentrality float64) float64 {
 		return 0
 	case noncentrality == 0:
 		return chiSquaredSurvival(x, degrees)
-	case noncentrality > 1e6:
+	case noncentrality > sankaranFrom:
 		return sankaran(x, degrees, noncentrality)
 	}
 	half, y, a := noncentrality/2, x/2, degrees/2

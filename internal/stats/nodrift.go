@@ -290,6 +290,22 @@ func (d *NoDrift) simulatedSurvival(s *simulatedLaw, t float64) float64 {
 	return s.survival(join) * chiSquaredSurvival(t/d.scale(), degrees) / at
 }
 
+// onlyValue is the divergence where one bin holds everything.
+func (in lawInput) onlyValue() float64 {
+	add, epsilon, bins := in.smoothing.pseudoCount(), in.smoothing.epsilon(), float64(len(in.reference))
+	sum := 0.0
+	for b, r := range in.reference {
+		count := 0.0
+		if in.alpha[b] > 0 {
+			count = float64(in.window)
+		}
+		sum += lawTerm(in.divergence,
+			(in.baseline*r+add)/(in.baseline+add*bins)+epsilon,
+			(count+add)/(float64(in.window)+add*bins)+epsilon)
+	}
+	return sum
+}
+
 // bins is the number of bins that can hold anything.
 func (d *NoDrift) bins() int {
 	n := 0
@@ -302,6 +318,9 @@ func (d *NoDrift) bins() int {
 }
 
 func (d *NoDrift) computeExact() exactLaw {
+	if d.bins() < 2 {
+		return exactLaw{atoms: []atom{{value: d.in.onlyValue()}}}
+	}
 	law := d.law()
 	if atoms, ok := law.enumerate(); ok {
 		return exactLaw{atoms: atoms}
@@ -309,7 +328,7 @@ func (d *NoDrift) computeExact() exactLaw {
 	if min(law.smallestExpected(), d.smallestAlpha()) >= asymptoticExpected {
 		return exactLaw{asymptotic: true}
 	}
-	if inverted := newInvertedLaw(law, d.scale()); inverted.feasible() {
+	if inverted := newInvertedLaw(law, d.scale(), float64(d.bins()-1)); inverted.feasible() {
 		return exactLaw{inverted: inverted}
 	}
 	return exactLaw{simulated: newSimulatedLaw(d.in, simulationDraws)}

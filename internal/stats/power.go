@@ -162,30 +162,48 @@ func (d *NoDrift) shiftPower(threshold, shift float64) (float64, Method) {
 	if threshold < 0 {
 		return 1, MethodExact
 	}
+	if d.bins() < 2 { // nothing can move
+		return d.exactSurvival(threshold)
+	}
 	shifted := d.shiftedLaw(shift)
 	law := shifted.law()
 	apart := d.in.divergence == DivergencePSI && d.in.smoothing.pseudoCount() == 0
+	degrees := float64(d.bins() - 1)
 	full, mean, variance := law.moments(apart)
-	if !(mean > 0) || !(variance > 0) {
-		p, method := shifted.exactSurvival(threshold)
-		return p, method
+	part := 0.0
+	if full > 0 {
+		m, v := mean, variance
+		moreMean, moreVariance := d.baselineCorrection(shift)
+		if m+moreMean > m/2 && v+moreVariance > v/2 {
+			m, v = m+moreMean, v+moreVariance
+		}
+		part = full * matchedSurvival(threshold, degrees, m, v)
 	}
-	moreMean, moreVariance := d.baselineCorrection(shift)
-	if m, v := mean+moreMean, variance+moreVariance; m > mean/2 && v > variance/2 {
-		mean, variance = m, v
+	if empty := 1 - full; apart && empty > 0 {
+		// Windows with an empty bin have moments of their own, what the others leave.
+		tail := 1.0
+		if all, m, v := law.moments(false); all > 1-1e-12 {
+			square := (v + m*m - full*(variance+mean*mean)) / empty
+			m = (m - full*mean) / empty
+			if v = square - m*m; empty > 1e-9 && m > 0 {
+				tail = matchedSurvival(threshold, degrees, m, max(v, 0))
+			}
+		}
+		part += empty * tail
 	}
-	// A window with an empty bin exceeds the threshold where that bin alone does.
-	empty := 1 - full
-	if !apart {
-		empty = 0
-	}
-	return min(empty+(1-empty)*matchedSurvival(threshold, float64(d.bins()-1), mean, variance), 1), MethodGamma
+	return min(part, 1), MethodGamma
 }
 
 // matchedSurvival is the tail of a multiple of the noncentral chi-squared law with
 // the given degrees of freedom that has the given mean and variance; where none has, of
 // the gamma law that does.
 func matchedSurvival(t, degrees, mean, variance float64) float64 {
+	if variance <= 1e-20*mean*mean {
+		if mean > t {
+			return 1
+		}
+		return 0
+	}
 	ratio := variance / (mean * mean)
 	if root := 4 - 2*ratio*degrees; root > 0 {
 		u := (2 + math.Sqrt(root)) / ratio // degrees + noncentrality
@@ -315,10 +333,11 @@ func MeanPower(threshold float64, bins int, baselineSamples, windowSamples, p fl
 	tail := func(x float64) float64 {
 		return noncentralChiSquaredSurvival(threshold*windowSamples, degrees, factor*x)
 	}
-	// Over y = sqrt X, whose density is smooth: y^(degrees-1) e^(-y^2/2).
+	// Over y = sqrt X, whose density is smooth: y^(degrees-1) e^(-y^2/2). The tail
+	// turns from 0 to 1 within a few 1/sqrt(M/N).
 	from := max(math.Sqrt(degrees)-9, 0)
 	to := math.Sqrt(degrees) + 9
-	nodes, weights := panelNodes(from, to, 0.6)
+	nodes, weights := panelNodes(from, to, min(0.6, max(1.5/math.Sqrt(factor), 0.15)))
 	tails := make([]float64, len(nodes))
 	total := 0.0
 	logPeak := 0.0
@@ -333,7 +352,7 @@ func MeanPower(threshold float64, bins int, baselineSamples, windowSamples, p fl
 	average := func(scale float64, power float64) float64 {
 		sum := 0.0
 		for i, w := range weights {
-			sum += w * math.Pow(min(scale*tails[i], 1), power)
+			sum += w * math.Pow(scaled(scale, tails[i]), power)
 		}
 		return sum / total
 	}
@@ -359,7 +378,19 @@ func MeanPower(threshold float64, bins int, baselineSamples, windowSamples, p fl
 	}
 	at := func(q float64) float64 {
 		x := 2 * gammaUpperQuantile(q, degrees/2)
-		return math.Pow(min(scale*tail(x), 1), float64(s))
+		return math.Pow(scaled(scale, tail(x)), float64(s))
 	}
-	return min(average(scale, float64(s)), 1), at(0.95), at(0.05), nil
+	mean = p
+	if s > 1 {
+		mean = min(max(average(scale, float64(s)), independent), p) // Jensen; s windows are no likelier than one
+	}
+	return mean, at(0.95), at(0.05), nil
+}
+
+// scaled is a probability raised by a factor, which may be infinite.
+func scaled(factor, p float64) float64 {
+	if p == 0 {
+		return 0
+	}
+	return min(factor*p, 1)
 }

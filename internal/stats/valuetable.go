@@ -14,13 +14,10 @@ type valueTable struct {
 	trusted  bool // nothing that matters wrapped around
 }
 
-// tableLevels are the grids tried for growing thresholds: points, and their distance
-// as a part of (1/N + 1/M), the law's scale. The far tail, where a few bins are
-// almost empty, is long and smooth.
-var tableLevels = [...]struct {
-	points int
-	step   float64
-}{{1 << 11, 1. / 16}, {1 << 13, 1. / 16}, {1 << 14, 1. / 8}, {1 << 14, 1. / 4}, {1 << 14, 1. / 2}}
+// tableLevels is the number of grids tried for growing thresholds, each with twice the
+// points and twice the step of the one before. The far tail, where a few bins are almost
+// empty, is long and smooth.
+const tableLevels = 4
 
 const (
 	tableWorkBudget = 200_000_000 // complex operations, about 0.4 s
@@ -32,19 +29,28 @@ const (
 
 // invertedLaw is the exact law by numerical inversion, a grid at a time. Each bin's
 // values are put on the grid by cubic interpolation (4 nodes, moments 0 to 3 kept: an
-// error of the order of (step/scale)^4, 1e-6 in the bulk), the sum over bins is a
+// error of the order of (step/scale)^4, 1e-5 in the bulk), the sum over bins is a
 // product of their transforms in the value, the sum of counts is fixed by a transform
 // in the count, and both are inverted. Values beyond the grid are dropped: they exceed
 // every threshold on it. Damping keeps what remains from wrapping around.
 type invertedLaw struct {
-	levels [len(tableLevels)]func() *valueTable // nil where the work would be too much
+	levels [tableLevels]func() *valueTable // nil where the work would be too much
 }
 
-func newInvertedLaw(law *countLaw, scale float64) *invertedLaw {
+// newInvertedLaw prepares the grids for a law of the given scale, (1/N + 1/M) for the
+// population stability index. The first reaches the 1e-11 quantile of the asymptotic
+// law and a third beyond, in steps of at most a sixth of the scale.
+func newInvertedLaw(law *countLaw, scale, degrees float64) *invertedLaw {
+	reach := scale * 2 * gammaUpperQuantile(1e-11, max(degrees, 1)/2) * 1.3 / usableTable
+	points := 1 << 10
+	for reach/float64(points) > scale/6 && points < 1<<13 {
+		points *= 2
+	}
+	step := reach / float64(points)
 	out := &invertedLaw{}
-	for i, level := range tableLevels {
+	for i := range out.levels {
 		out.levels[i] = sync.OnceValue(func() *valueTable {
-			table, _ := law.table(level.points, level.step*scale)
+			table, _ := law.table(points<<i, step*float64(int(1)<<i))
 			return table
 		})
 	}
@@ -135,7 +141,7 @@ func (law *countLaw) table(points int, step float64) (*valueTable, bool) {
 			size = max(size, absSum(z))
 		}
 		largest = max(largest, size)
-		if size > 1e-15*largest {
+		if size > 1e-14*largest {
 			quiet = 0
 		} else if quiet++; quiet == 4 {
 			break
@@ -146,11 +152,21 @@ func (law *countLaw) table(points int, step float64) (*valueTable, bool) {
 	}
 	fft.Sequence(grid, sum)
 	table := &valueTable{step: step, survival: make([]float64, points)}
+	density := func(j int) float64 {
+		return real(grid[j]) / (float64(points) * norm) * math.Exp(damping*float64(j))
+	}
 	below, last := 0.0, 1.0
+	here := density(0)
 	for j := range points {
-		below += real(grid[j]) / (float64(points) * norm) * math.Exp(damping*float64(j))
-		last = min(max(1-below, 0), last)
+		next := 0.0
+		if j < points-1 {
+			next = density(j + 1)
+		}
+		below += here
+		// Midpoint rule, with its first Euler-Maclaurin correction.
+		last = min(max(1-below-(next-here)/24, 0), last)
 		table.survival[j] = last
+		here = next
 	}
 	table.trusted = kept/norm-below < tableWrapped
 	if !finite(last) {
@@ -190,16 +206,39 @@ func (c *binClass) onGrid(points int, step, damping float64) []gridNode {
 	return out
 }
 
-// at reads P(D > t), between grid points by interpolating the logarithm.
+// at reads P(D > t), between grid points by a monotone cubic in the logarithm (Hermite,
+// with the harmonic means of neighbouring slopes: Fritsch and Butland, SIAM Journal on
+// Scientific and Statistical Computing 5, 1984).
 func (v *valueTable) at(t float64) float64 {
-	x := min(t/v.step-0.5, float64(len(v.survival)-2))
+	x := min(t/v.step-0.5, float64(len(v.survival)-3))
 	if x <= 0 { // from 1 at 0, in half a step
-		return 1 + (v.survival[0]-1)*(x+0.5)/0.5
+		return 1 + (v.survival[0]-1)*max(x+0.5, 0)/0.5
 	}
 	j := int(x)
-	a, b, part := v.survival[j], v.survival[j+1], x-float64(j)
+	part := x - float64(j)
+	a, b := v.survival[j], v.survival[j+1]
 	if b < tableFloor/100 {
 		return a + (b-a)*part
 	}
-	return a * math.Exp(math.Log(b/a)*part)
+	before, after := 1.0, v.survival[j+2]
+	if j > 0 {
+		before = v.survival[j-1]
+	}
+	slope := math.Log(b / a)
+	left := harmonicMean(math.Log(a/before), slope)
+	right := 0.0
+	if after > 0 {
+		right = harmonicMean(slope, math.Log(after/b))
+	}
+	rest := 1 - part
+	// The Hermite cubic from 0 to slope, written so that both ends are exact.
+	return a * math.Exp(slope*part*part*(3-2*part)+part*rest*(left*rest-right*part))
+}
+
+// harmonicMean is that of two slopes that are not positive; 0 where one is.
+func harmonicMean(a, b float64) float64 {
+	if a*b <= 0 {
+		return 0
+	}
+	return 2 * a * b / (a + b)
 }
