@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"log"
 
@@ -18,11 +19,12 @@ func main() {
 	var debug bool
 	flag.BoolVar(&debug, "debug", false, "run for a debugger: print the environment variable that tells Terraform to attach")
 	flag.Parse()
-	err := providerserver.Serve(context.Background(), provider.New(version), providerserver.ServeOpts{
+	var opened provider.Opened
+	err := providerserver.Serve(context.Background(), provider.New(version, &opened), providerserver.ServeOpts{
 		Address: "registry.terraform.io/mlops-as-code/mlops",
 		Debug:   debug,
 	})
-	if err != nil {
+	if err := errors.Join(err, opened.Close()); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -242,9 +242,9 @@ func deleteKept(ts *testscript.TestScript, _ bool, args []string) {
 func checkFigure(ts *testscript.TestScript, _ bool, args []string) {
 	out, err := command(ts, ".", "output", "-json").Output()
 	ts.Check(err)
-	var outputs map[string]struct{ Value json.Number }
+	var outputs map[string]struct{ Value json.RawMessage }
 	ts.Check(json.Unmarshal(out, &outputs))
-	got, err := outputs[args[0]].Value.Float64()
+	got, err := strconv.ParseFloat(string(outputs[args[0]].Value), 64)
 	ts.Check(err)
 	want, err := strconv.ParseFloat(args[1], 64)
 	ts.Check(err)

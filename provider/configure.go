@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -159,7 +158,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		}
 		options.MLflow = &flow
 	}
-	handler, _, err := controlplane.OpenEmbedded(file, options)
+	handler, closer, err := controlplane.OpenEmbedded(file, options)
 	if err != nil {
 		at := path.Root("path")
 		if options.MLflow != nil && strings.Contains(strings.ToLower(err.Error()), "mlflow") {
@@ -168,6 +167,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		resp.Diagnostics.AddAttributeError(at, "Cannot open the embedded control plane", err.Error())
 		return
 	}
+	p.opened.add(closer)
 	data.Client = client.NewEmbedded(handler)
 }
 
@@ -203,12 +203,8 @@ func (p *Provider) value(attribute types.String, variables ...string) string {
 	if isSet(attribute) {
 		return attribute.ValueString()
 	}
-	lookup := p.lookup
-	if lookup == nil {
-		lookup = os.LookupEnv
-	}
 	for _, name := range variables {
-		if value, ok := lookup(name); ok && value != "" {
+		if value, ok := p.lookup(name); ok && value != "" {
 			return value
 		}
 	}

@@ -4,7 +4,10 @@ package provider
 
 import (
 	"context"
+	"errors"
+	"io"
 	"os"
+	"sync"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/function"
@@ -21,6 +24,36 @@ import (
 type Provider struct {
 	version string
 	lookup  func(string) (string, bool)
+	opened  *Opened
+}
+
+// Opened collects what configured providers hold open, one for each alias, until
+// the process ends.
+type Opened struct {
+	mu      sync.Mutex
+	closers []io.Closer
+}
+
+func (o *Opened) add(closer io.Closer) {
+	if o == nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closers = append(o.closers, closer)
+}
+
+// Close releases the embedded files: what is still in SQLite's write-ahead log goes
+// into the file itself, so that one file is all there is to move or to back up.
+func (o *Opened) Close() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var errs []error
+	for _, closer := range o.closers {
+		errs = append(errs, closer.Close())
+	}
+	o.closers = nil
+	return errors.Join(errs...)
 }
 
 var (
@@ -28,9 +61,12 @@ var (
 	_ provider.ProviderWithValidateConfig = (*Provider)(nil)
 )
 
-// New returns the constructor of the provider at a version.
-func New(version string) func() provider.Provider {
-	return func() provider.Provider { return &Provider{version: version, lookup: os.LookupEnv} }
+// New returns the constructor of the provider at a version. What it opens is
+// added to opened, for the caller to close; nil leaves it open.
+func New(version string, opened *Opened) func() provider.Provider {
+	return func() provider.Provider {
+		return &Provider{version: version, lookup: os.LookupEnv, opened: opened}
+	}
 }
 
 // Metadata names the provider.

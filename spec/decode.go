@@ -57,8 +57,8 @@ func (v *Value[T]) set(in cty.Value, path cty.Path) error {
 	case Duration:
 		d, err := ParseDuration(in.AsString())
 		if err != nil {
-			v.state = stateNull
-			return nil
+			v.state = stateNull // the constraint on it says why
+			return nil          //nolint:nilerr // as above
 		}
 		target.Set(reflect.ValueOf(d))
 		return nil

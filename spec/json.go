@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -9,7 +10,7 @@ import (
 
 // storedType is the kind's type without id and uid: what the control plane keeps.
 func (k *Kind) storedType() cty.Type {
-	attributes := k.Type().AttributeTypes()
+	attributes := maps.Clone(k.Type().AttributeTypes()) // cty shares the map
 	delete(attributes, AttributeID)
 	delete(attributes, AttributeUID)
 	return cty.Object(attributes)

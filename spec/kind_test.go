@@ -122,5 +122,8 @@ func TestEveryKindDecodesNullAndUnknownObjects(t *testing.T) {
 		if err != nil || !back.RawEquals(null) {
 			t.Errorf("%s: JSON does not come back: %v, %v", kind.Name, back, err)
 		}
+		if !kind.Type().HasAttribute(spec.AttributeID) {
+			t.Errorf("%s: writing JSON took the id out of the kind's type", kind.Name)
+		}
 	}
 }
