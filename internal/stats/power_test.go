@@ -194,7 +194,7 @@ func TestMeanPowerIsOrderedAndScaled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !(low <= high*(1+1e-12) && mean >= math.Pow(p, float64(s)) && mean <= p) {
+		if !(low <= high*(1+1e-9) && mean >= math.Pow(p, float64(s)) && mean <= p) {
 			t.Fatalf("%v [%v, %v] for p = %v", mean, low, high, p)
 		}
 	})
