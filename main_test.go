@@ -64,6 +64,8 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			if err != nil {
 				return err
 			}
+			env.Setenv("README", filepath.Join(root, "README.md"))
+			env.Setenv("EXAMPLES", filepath.Join(root, "examples"))
 			env.Setenv("QUICKSTART", filepath.Join(root, "examples", "quickstart"))
 			env.Setenv("GOLDEN", filepath.Join(root, "internal", "stats", "testdata"))
 			env.Setenv("TF_CLI_CONFIG_FILE", configuration)
@@ -96,6 +98,8 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			"replace":   replaceText,
 			"planned":   checkPlanned,
 			"copyfiles": copyFiles,
+			"examples":  applyExamples,
+			"readme":    checkReadme,
 		},
 	})
 }
@@ -132,6 +136,11 @@ func foldMessages(text string) string {
 		prose = starts
 	}
 	return out.String() + "\n"
+}
+
+// TestExamplesApply runs every example that the documentation shows.
+func TestExamplesApply(t *testing.T) {
+	runScripts(t, "script-examples", nil)
 }
 
 // raceTerraform runs the CLI in several directories at once: race apply a b. Every
@@ -306,4 +315,43 @@ func replaceText(ts *testscript.TestScript, _ bool, args []string) {
 // copyFiles copies a directory of this checkout into the script's: copyfiles FROM TO.
 func copyFiles(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.CopyFS(ts.MkAbs(args[1]), os.DirFS(args[0])))
+}
+
+// applyExamples applies each example of a kind of example in a folder of its own:
+// examples resources.
+func applyExamples(ts *testscript.TestScript, _ bool, args []string) {
+	folder := filepath.Join(ts.Getenv("EXAMPLES"), args[0])
+	entries, err := os.ReadDir(folder)
+	ts.Check(err)
+	for _, entry := range entries {
+		directory := ts.MkAbs(entry.Name())
+		ts.Check(os.CopyFS(directory, os.DirFS(filepath.Join(folder, entry.Name()))))
+		ts.Check(os.WriteFile(filepath.Join(directory, "provider.tf"), []byte("terraform {\n  required_providers {\n    mlops = {\n      source = \"mlops-as-code/mlops\"\n    }\n  }\n}\n"), 0o600))
+		for _, arguments := range [][]string{{"apply", "-auto-approve"}, {"plan", "-detailed-exitcode"}, {"output", "-json"}} {
+			cmd := command(ts, entry.Name(), arguments...)
+			output, err := cmd.CombinedOutput()
+			if err != nil {
+				ts.Fatalf("%s: terraform %s: %v\n%s", entry.Name(), strings.Join(arguments, " "), err, output)
+			}
+			ts.Logf("%s", output)
+		}
+	}
+}
+
+// checkReadme holds the plan that the README shows against the output of the last
+// command: readme.
+func checkReadme(ts *testscript.TestScript, _ bool, _ []string) {
+	readme, err := os.ReadFile(ts.Getenv("README"))
+	ts.Check(err)
+	_, block, found := strings.Cut(string(readme), "$ terraform plan\n")
+	block, _, closed := strings.Cut(block, "```")
+	if !found || !closed {
+		ts.Fatalf("the README shows no plan")
+	}
+	output := ts.ReadFile("stderr")
+	for line := range strings.Lines(block) {
+		if !strings.Contains(output, line) {
+			ts.Fatalf("the README's plan has a line that the CLI does not print:\n%s", line)
+		}
+	}
 }

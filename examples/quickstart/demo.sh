@@ -6,6 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 here=$PWD
 bin=$(cd ../../bin && pwd)
 terraform=${MLOPS_TERRAFORM:-terraform}
+cli=$(basename "$terraform")
 work=$(cd ../.. && pwd)/.cache/demo
 rm -rf "$work"
 mkdir -p "$work"
@@ -23,17 +24,18 @@ TFRC
 export TF_CLI_CONFIG_FILE=$work/cli.tfrc CHECKPOINT_DISABLE=1 TF_IN_AUTOMATION=1
 unset TF_CLI_ARGS TF_CLI_ARGS_plan TF_CLI_ARGS_apply TF_DATA_DIR TF_WORKSPACE MLOPS_ENDPOINT MLOPS_PATH
 
+figures=1 # of the resources in a plan, show the figures only
+
 say() { printf '\n\033[1m%s\033[0m\n' "$*" | if [ -t 1 ]; then cat; else sed $'s/\033\\[[0-9;]*m//g'; fi; }
 run() { printf '\n$ %s\n' "$*"; }
 
-# tf DIRECTORY ARGUMENTS: the CLI without its note on development overrides,
-# which is about how this demo runs the provider and not about the policy.
+# tf DIRECTORY ARGUMENTS: the CLI, without what would distract (see quiet.awk).
 tf() {
   local directory=$1 command=$2 status=0
   shift 2
-  run "terraform $command $*"
+  run "$cli $command${*:+ $*}"
   (cd "$work/$directory" && "$terraform" "$command" -no-color "$@" >"$work/output.txt" 2>&1) || status=$?
-  awk -f "$here/quiet.awk" "$work/output.txt"
+  awk -v figures="$figures" -f "$here/quiet.awk" "$work/output.txt"
   return "$status"
 }
 
@@ -50,7 +52,7 @@ writes down how they are watched and how new versions are rolled out:
 Both read well. Neither can work, and nothing has to be deployed to see it.
 STORY
 
-say "1. terraform plan refuses the naive policy (examples/quickstart/naive)"
+say "1. $cli plan refuses the naive policy (examples/quickstart/naive)"
 if tf naive plan; then
   echo "the naive policy was not refused" >&2
   exit 1
@@ -70,7 +72,7 @@ say "2. The corrected policy passes, and the plan shows its figures (examples/qu
 diff -U 0 "$work/naive/main.tf" "$work/sound/main.tf" | grep -E '^[-+] ' | grep -v '^.  *#' || true
 tf sound plan -out=plan.tfplan
 
-say "3. terraform apply carries it out, against the control plane inside the provider"
+say "3. $cli apply carries it out, against the control plane inside the provider"
 tf sound apply plan.tfplan
 
 say "4. A second plan has nothing to do"
@@ -85,12 +87,10 @@ run "mlopsctl lint sound"
 say "6. mlopsctl compile turns the monitor and its alert into Prometheus rules"
 run "mlopsctl compile --target prometheus --out rules sound"
 (cd "$work" && "$bin/mlopsctl" compile --target prometheus --out rules sound)
-for file in "$work"/rules/*; do
-  printf '\n%s, its first lines:\n' "rules/${file##*/}"
-  head -n 30 "$file"
-done
+printf '\nThe alert in rules/bird_strike_damage.rules.yml:\n\n'
+sed -n '/alert: MLFeatureDrift/,/summary:/p' "$work/rules/bird_strike_damage.rules.yml"
 
-say "7. terraform destroy leaves nothing"
+say "7. $cli destroy leaves nothing"
 tf sound destroy -auto-approve
 
 printf '\nAll of this ran in %s; remove it whenever you like.\n' "${work#"$(cd ../.. && pwd)/"}"
