@@ -36,12 +36,13 @@ const (
 )
 
 const (
-	// subWindow is the first of the two steps in which a long window is counted: the
-	// counters of all instances are added up over it, which keeps the cost of a day
-	// at that of some hundred samples.
-	subWindow = 5 * time.Minute
+	// A long window is counted in two steps: the counters of all instances are added
+	// up over a short one first, which keeps the cost of a day at that of some hundred
+	// samples. shortStep is for windows up to a day, longStep for longer ones.
+	shortStep = 5 * time.Minute
+	longStep  = time.Hour
 	// shortestTwoStep is the shortest window that is counted in two steps.
-	shortestTwoStep = 4 * subWindow
+	shortestTwoStep = 4 * shortStep
 	// shortestWindow needs at least two scrapes, at the customary quarter of a minute.
 	shortestWindow = time.Minute
 	// longestInterval is how long a recorded value lives before Prometheus takes it
@@ -57,7 +58,7 @@ func promDuration(d time.Duration) string { return model.Duration(d).String() }
 
 func groupName(m *monitor) string { return "mlops/drift/" + m.model + "/" + m.name }
 
-func increaseRecord() string { return histogramMetric + ":increase" + promDuration(subWindow) }
+func increaseRecord(m *monitor) string { return histogramMetric + ":increase" + promDuration(m.step()) }
 
 func countRecord(m *monitor) string  { return "mlops:drift_bin:count" + promDuration(m.window) }
 func shareRecord(m *monitor) string  { return "mlops:drift_bin:share" + promDuration(m.window) }
@@ -106,3 +107,7 @@ func leSpellings(bound float64) []string {
 
 // number writes a number as PromQL and YAML read it.
 func number(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+
+// proportion writes a share without the dust that normalising leaves behind: to 15
+// digits, a millionth of what the index could show.
+func proportion(f float64) string { return strconv.FormatFloat(f, 'g', 15, 64) }

@@ -35,9 +35,16 @@ type monitor struct {
 
 func (m *monitor) bins() int { return len(m.shares) }
 
-// twoStep says that the window is counted over shorter ones that are added up.
-func (m *monitor) twoStep() bool {
-	return m.window >= shortestTwoStep && m.window%subWindow == 0
+// step is how long the shorter windows are that add up to the window, or 0 where it is
+// counted at once.
+func (m *monitor) step() time.Duration {
+	switch {
+	case m.window > 24*time.Hour && m.window%longStep == 0:
+		return longStep
+	case m.window >= shortestTwoStep && m.window%shortStep == 0:
+		return shortStep
+	}
+	return 0
 }
 
 // held says that the monitor speaks more rarely than its rules must run: between two

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
@@ -78,9 +79,9 @@ func (f *file) features() []*feature {
 
 func (m *monitor) group(out *bytes.Buffer) {
 	fmt.Fprintf(out, "- name: %s\n  interval: %s\n  rules:\n", quote(groupName(m)), promDuration(m.interval()))
-	if m.twoStep() {
-		record(out, increaseRecord(), map[string]string{labelMonitor: m.name},
-			fmt.Sprintf("sum by (%s, le) (increase(%s[%s]))", sourceBy, m.source(histogramMetric), promDuration(subWindow)))
+	if step := m.step(); step > 0 {
+		record(out, increaseRecord(m), map[string]string{labelMonitor: m.name},
+			fmt.Sprintf("sum by (%s, le) (increase(%s[%s]))", sourceBy, m.source(histogramMetric), promDuration(step)))
 	}
 	for bin := range m.bins() {
 		expr := m.below(m.bound(bin))
@@ -112,13 +113,15 @@ func (m *monitor) own(metric string, more ...string) string {
 
 // below counts the window's values up to a bound.
 func (m *monitor) below(bound float64) string {
-	if !m.twoStep() {
+	step := m.step()
+	if step == 0 {
 		return fmt.Sprintf("sum by (%s) (increase(%s[%s]))", sourceBy, m.source(histogramMetric, leMatcher(bound)), promDuration(m.window))
 	}
-	// The mean times the number of steps: Prometheus 2 and 3 disagree about how many
-	// steps a range has, and the sum would count one too many on 2.
-	return fmt.Sprintf("sum by (%s) (avg_over_time(%s[%s:%s]) * %d)", sourceBy,
-		m.own(increaseRecord(), leMatcher(bound)), promDuration(m.window), promDuration(subWindow), m.window/subWindow)
+	// A millisecond less than the window has the same number of steps in it on
+	// Prometheus 2, where a range includes both its ends, and 3, where it does not. A
+	// step without data counts nothing, and the gate sees that; a mean would fill it.
+	return fmt.Sprintf("sum by (%s) (sum_over_time(%s[%s:%s]))", sourceBy,
+		m.own(increaseRecord(m), leMatcher(bound)), promDuration(m.window-time.Millisecond), promDuration(step))
 }
 
 func (m *monitor) shareExpr(counts string) string {
@@ -137,15 +140,16 @@ func (m *monitor) psiExpr(counts string) string {
 	out.WriteString("(\n")
 	for bin, share := range m.shares {
 		p := m.own(shareRecord(m), labelBin+`="`+binLabel(bin, m.bins())+`"`)
-		current, reference := p, number(share)
+		current, reference := p, proportion(share)
 		if m.epsilon > 0 {
-			current, reference = "("+p+" + "+number(m.epsilon)+")", number(share+m.epsilon)
+			current = fmt.Sprintf("(%s + %s)", p, number(m.epsilon))
+			reference = fmt.Sprintf("(%s + %s)", reference, number(m.epsilon))
 		}
 		sign := "  "
 		if bin > 0 {
 			sign = "+ "
 		}
-		fmt.Fprintf(&out, "  %ssum by (%s) ((%s - %s) * ln(%s / %s))\n", sign, by, p, number(share), current, reference)
+		fmt.Fprintf(&out, "  %ssum by (%s) ((%s - %s) * ln(%s / %s))\n", sign, by, p, proportion(share), current, reference)
 	}
 	fmt.Fprintf(&out, ")\nand on (%s) count by (%s) (%s) == %d", by, by, counts, m.bins())
 	return out.String()
@@ -163,15 +167,21 @@ func (m *monitor) seen(metric string) string {
 
 func (m *monitor) alert(out *bytes.Buffer, t *threshold) {
 	expr := fmt.Sprintf("%s %s %s\nand on (%s) %s >= %s", m.seen(psiRecord(m)), t.operator, number(t.value), by, m.seen(windowRecord(m)), number(m.minimum))
-	labels := map[string]string{labelSeverity: t.severity, labelAlert: t.name}
-	if t.owner != "" {
-		labels[labelOwner] = t.owner
-	}
 	annotations := map[string]string{annotationSummary: t.summary(), annotationDescription: m.description(t)}
 	if t.runbook != "" {
 		annotations[annotationRunbook] = t.runbook
 	}
-	alert(out, alertDrift, expr, promDuration(t.pending), labels, annotations)
+	alert(out, alertDrift, expr, promDuration(t.pending), m.alertLabels(t), annotations)
+}
+
+// alertLabels are what routes and tells alerts apart. The monitor is among them, though
+// the series have it too: rules that differ in nothing else look like duplicates.
+func (m *monitor) alertLabels(t *threshold) map[string]string {
+	labels := map[string]string{labelSeverity: t.severity, labelAlert: t.name, labelMonitor: m.name}
+	if t.owner != "" {
+		labels[labelOwner] = t.owner
+	}
+	return labels
 }
 
 // summary is the alert's first line. $labels keep names from being read as templates.
@@ -180,10 +190,14 @@ func (t *threshold) summary() string {
 }
 
 func (m *monitor) description(t *threshold) string {
-	text := fmt.Sprintf("The monitor {{ $labels.%s }} compares %s with a baseline of %s values in %d bins, every %s.",
-		labelMonitor, promDuration(m.window), number(m.samples), m.bins(), promDuration(m.every))
+	text := fmt.Sprintf("The monitor {{ $labels.%s }} compares the last %s with a baseline of %s values in %d bins, every %s.",
+		labelMonitor, promDuration(m.window), strconv.FormatFloat(m.samples, 'f', -1, 64), m.bins(), promDuration(m.every))
 	if expected, ok := t.falseAlarms.Get(); ok {
-		text += fmt.Sprintf(" Noise alone is expected to raise this alert %s times in 30 days.", spec.NumberString(spec.Number(expected)))
+		times := "less than 0.01"
+		if expected >= 0.01 {
+			times = spec.NumberString(spec.Number(expected))
+		}
+		text += fmt.Sprintf(" Noise alone is expected to raise this alert %s times in 30 days.", times)
 	}
 	return text
 }
@@ -201,7 +215,7 @@ func (m *monitor) owner() string {
 }
 
 func (m *monitor) unmeasuredLabels() map[string]string {
-	labels := map[string]string{labelSeverity: severityUnmeasured}
+	labels := map[string]string{labelSeverity: severityUnmeasured, labelMonitor: m.name}
 	if owner := m.owner(); owner != "" {
 		labels[labelOwner] = owner
 	}

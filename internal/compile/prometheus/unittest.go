@@ -55,12 +55,7 @@ func (f *file) clock() clock {
 	end := unmeasuredFor
 	for _, m := range f.monitors {
 		c.evaluation = min(c.evaluation, m.interval())
-		// A long window counted in steps is even from its first step on.
-		filled := m.window
-		if m.twoStep() {
-			filled = min(filled, 2*time.Hour)
-		}
-		filled += subWindow
+		filled := m.window + max(m.step(), longestInterval)
 		pending := time.Duration(0)
 		for _, t := range m.thresholds {
 			pending = max(pending, t.pending)
@@ -73,12 +68,23 @@ func (f *file) clock() clock {
 	if end > 12*time.Hour {
 		c.scrape = time.Minute
 	}
-	if end > 24*time.Hour {
+	// A simulation of weeks looks at them more rarely: all that is looked up in between
+	// stands at whole steps.
+	switch {
+	case end > 4*24*time.Hour && f.allLong():
+		c.evaluation = longStep
+	case end > 24*time.Hour:
 		c.evaluation = longestInterval
 	}
 	// A few evaluations later everything that is due has happened.
-	c.end = (end + 5*longestInterval).Round(longestInterval)
+	settled := 3 * max(c.evaluation, longestInterval)
+	c.end = (end + settled + c.evaluation - 1) / c.evaluation * c.evaluation
 	return c
+}
+
+// allLong says that every monitor counts in long steps and speaks at whole ones.
+func (f *file) allLong() bool {
+	return !slices.ContainsFunc(f.monitors, func(m *monitor) bool { return m.step() != longStep || m.every%longStep != 0 })
 }
 
 func (f *file) scenarios() []scenario {
@@ -275,10 +281,6 @@ func (f *file) alerts(out *bytes.Buffer, s scenario, at string) {
 			if !t.passed(psi) {
 				continue
 			}
-			labels := map[string]string{labelSeverity: t.severity, labelAlert: t.name}
-			if t.owner != "" {
-				labels[labelOwner] = t.owner
-			}
 			annotations := map[string]string{
 				annotationSummary:     strings.Replace(expand(t.summary(), identity), `{{ $value | printf "%.3f" }}`, fmt.Sprintf("%.3f", psi), 1),
 				annotationDescription: expand(m.description(t), identity),
@@ -286,7 +288,7 @@ func (f *file) alerts(out *bytes.Buffer, s scenario, at string) {
 			if t.runbook != "" {
 				annotations[annotationRunbook] = t.runbook
 			}
-			drift = append(drift, expected(identity, labels, annotations))
+			drift = append(drift, expected(identity, m.alertLabels(t), annotations))
 		}
 	}
 	out.WriteString("  alert_rule_test:\n")
