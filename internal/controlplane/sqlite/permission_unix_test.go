@@ -3,8 +3,10 @@
 package sqlite_test
 
 import (
+	"bufio"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -17,6 +19,15 @@ import (
 // asNobody runs a mode of the test binary as a user without privileges, whom
 // permissions bind even where the tests run as root.
 func asNobody(t *testing.T, mode, path string) string {
+	t.Helper()
+	out, err := nobody(t, mode, path).Output()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return string(out)
+}
+
+func nobody(t *testing.T, mode, path string) *exec.Cmd {
 	t.Helper()
 	cmd := child(t, mode, path, "")
 	if os.Geteuid() == 0 {
@@ -40,11 +51,7 @@ func asNobody(t *testing.T, mode, path string) string {
 		cmd.Path = binary
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	}
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	return string(out)
+	return cmd
 }
 
 // openDir is a temporary directory that everybody may enter.
@@ -111,5 +118,37 @@ func TestPermissions(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestADirectoryThatBecomesWritable(t *testing.T) {
+	dir := openDir(t)
+	path := kept(t, dir)
+	chmod(t, path, 0o666)
+	chmod(t, dir, 0o555)
+	cmd := nobody(t, "read, wait, put, read", path)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	for _, want := range []string{"read: <nil>", "put: <nil>", "read again: <nil>"} {
+		if !lines.Scan() || lines.Text() != want {
+			t.Errorf("%s, want %s", lines.Text(), want)
+		}
+		if want == "read: <nil>" {
+			chmod(t, dir, 0o777)
+			_, _ = io.WriteString(stdin, "\n")
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
 	}
 }

@@ -43,6 +43,8 @@ func TestMain(m *testing.M) {
 		writeUntilKilled(os.Getenv(childPath), os.Getenv(childName), 100)
 	case "read", "put":
 		tryOnce(os.Getenv(childPath), mode)
+	case "read, wait, put, read":
+		readAndWrite(os.Getenv(childPath))
 	}
 }
 
@@ -81,6 +83,20 @@ func tryOnce(path, mode string) {
 	}
 	fmt.Println("code:", port.CodeOf(err))
 	fmt.Println("error:", err)
+}
+
+// readAndWrite reads, waits for a line, and then writes what it reads again.
+func readAndWrite(path string) {
+	store, err := sqlite.Open(path)
+	if err == nil {
+		_, err = store.Registry().Get(context.Background(), "there")
+	}
+	fmt.Println("read:", err)
+	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+	_, err = store.Registry().Put(context.Background(), port.Write{Ref: registrytest.Ref("new"), Attributes: []byte(`{}`), If: port.IfAbsent()})
+	fmt.Println("put:", err)
+	_, err = store.Registry().Get(context.Background(), "new")
+	fmt.Println("read again:", err)
 }
 
 func child(t *testing.T, mode, path, name string) *exec.Cmd {
@@ -417,6 +433,35 @@ func TestAFileThatIsTakenAwayIsNotWrittenTo(t *testing.T) {
 	after, err := openStore(t, path).Policies().Info(t.Context())
 	if err != nil || after.ID == before.ID || !after.Exists {
 		t.Errorf("store was %+v, is %+v, %v", before, after, err)
+	}
+	integrity(t, path)
+}
+
+func TestAFileThatIsReplacedIsReadAnew(t *testing.T) {
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, "mlops.db"), filepath.Join(dir, "other.db")
+	for path, name := range map[string]string{path: "before", other: "after"} {
+		store := openStore(t, path)
+		if _, err := put(t, store, name); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	store := openStore(t, path)
+	if _, err := store.Registry().Get(t.Context(), "before"); err != nil {
+		t.Fatal(err)
+	}
+	// As when a backup is put back under a running server.
+	if err := os.Rename(other, path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Registry().Get(t.Context(), "after"); err != nil {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := put(t, store, "before"); err != nil {
+		t.Errorf("write: %v", err)
 	}
 	integrity(t, path)
 }
