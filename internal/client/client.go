@@ -17,10 +17,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -51,8 +49,10 @@ type Options struct {
 const (
 	defaultTimeout = 60 * time.Second
 	defaultRetries = 4
-	minWait        = 250 * time.Millisecond
-	maxWait        = 30 * time.Second
+	// Between attempts: a random time from minWait to maxWait, times the number of
+	// the attempt, unless the server says how long (429, 503).
+	minWait = 200 * time.Millisecond
+	maxWait = time.Second
 	// maxAnswerBytes bounds what is read of an answer: far above any page.
 	maxAnswerBytes = 256 << 20
 )
@@ -99,7 +99,7 @@ func New(options Options) (*Client, error) {
 		RetryWaitMin: minWait,
 		RetryWaitMax: maxWait,
 		CheckRetry:   checkRetry,
-		Backoff:      backoff,
+		Backoff:      retryablehttp.RateLimitLinearJitterBackoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 
 		RequestLogHook: countAttempts,
@@ -142,21 +142,6 @@ func checkRetry(ctx context.Context, response *http.Response, err error) (bool, 
 		return !isProblem(response), nil
 	}
 	return false, nil
-}
-
-// backoff waits as long as the server says, within reason, or else a random part
-// of an interval that doubles.
-func backoff(least, most time.Duration, attempt int, response *http.Response) time.Duration {
-	if response != nil {
-		if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds >= 0 {
-			return min(time.Duration(seconds)*time.Second, most)
-		}
-		if date, err := http.ParseTime(response.Header.Get("Retry-After")); err == nil {
-			return min(max(time.Until(date), 0), most)
-		}
-	}
-	ceiling := min(least<<min(attempt, 16), most)
-	return ceiling/2 + rand.N(ceiling/2+1) //nolint:gosec // jitter, not a secret
 }
 
 // answer is what came back for one request.
@@ -239,7 +224,7 @@ func readAnswer(response *http.Response) ([]byte, error) {
 // countAttempts notes in the request's context which attempt is being made.
 func countAttempts(_ retryablehttp.Logger, request *http.Request, attempt int) {
 	if attempts, ok := request.Context().Value(attemptsKey{}).(*atomic.Int32); ok {
-		attempts.Store(int32(attempt)) //nolint:gosec // a handful
+		attempts.Store(int32(attempt))
 	}
 }
 

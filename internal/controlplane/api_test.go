@@ -337,3 +337,30 @@ func TestEventsTellWhatWasWritten(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func BenchmarkEmbedded(b *testing.B) {
+	handler, closer, err := controlplane.OpenEmbedded(filepath.Join(b.TempDir(), "mlops.db"), controlplane.Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = closer.Close() }()
+	c := client.NewEmbedded(handler)
+	if _, err := c.Create(b.Context(), "registered_model", "fraud", json.RawMessage(fraud)); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("create a baseline", func(b *testing.B) {
+		for i := 0; b.Loop(); i++ {
+			name := fmt.Sprintf("%s-%d-%d", "s", b.N, i)
+			if _, err := c.Create(b.Context(), "baseline", "fraud/"+name, json.RawMessage(strings.ReplaceAll(baseline, `"score"`, `"`+name+`"`))); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("read a model", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := c.Get(b.Context(), "registered_model", "fraud"); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

@@ -157,7 +157,7 @@ func TestOnlyTheTokenOpensTheDoor(t *testing.T) {
 		"Bearer " + token:        http.StatusOK,
 		"bearer " + token:        http.StatusOK,
 		"":                       http.StatusUnauthorized,
-		"Bearer ":                http.StatusUnauthorized,
+		"Bearer":                 http.StatusUnauthorized,
 		"Bearer " + token + "x":  http.StatusUnauthorized,
 		"Bearer " + token[1:]:    http.StatusUnauthorized,
 		"Basic " + token:         http.StatusUnauthorized,

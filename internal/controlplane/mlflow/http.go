@@ -8,11 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -25,8 +23,10 @@ import (
 const (
 	defaultTimeout = 120 * time.Second
 	retries        = 3
+	// Between attempts: a random time from minWait to maxWait, times the number of
+	// the attempt, unless the server says how long (429, 503).
 	minWait        = 200 * time.Millisecond
-	maxWait        = 10 * time.Second
+	maxWait        = time.Second
 	maxAnswerBytes = 64 << 20
 )
 
@@ -51,7 +51,7 @@ func newTransport(o Options) (*transport, error) {
 
 	roundTripper := cleanhttp.DefaultPooledTransport()
 	roundTripper.MaxIdleConnsPerHost = 16
-	roundTripper.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.InsecureTLS} //nolint:gosec // the user's explicit choice
+	roundTripper.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.InsecureTLS}
 	if o.CACertFile != "" {
 		pem, err := os.ReadFile(o.CACertFile)
 		if err != nil {
@@ -86,7 +86,7 @@ func newTransport(o Options) (*transport, error) {
 		// end the same way, and a create that was carried out already answers
 		// RESOURCE_ALREADY_EXISTS.
 		CheckRetry:   checkRetry,
-		Backoff:      backoff,
+		Backoff:      retryablehttp.RateLimitLinearJitterBackoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
 	}
 	return t, nil
@@ -104,16 +104,6 @@ func checkRetry(ctx context.Context, response *http.Response, err error) (bool, 
 		return true, nil
 	}
 	return false, nil
-}
-
-func backoff(least, most time.Duration, attempt int, response *http.Response) time.Duration {
-	if response != nil {
-		if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds >= 0 {
-			return min(time.Duration(seconds)*time.Second, most)
-		}
-	}
-	ceiling := min(least<<min(attempt, 16), most)
-	return ceiling/2 + rand.N(ceiling/2+1) //nolint:gosec // jitter, not a secret
 }
 
 // call sends a request: GET with a query, everything else with a JSON body.

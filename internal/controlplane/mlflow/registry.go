@@ -94,10 +94,13 @@ func (r *Registry) List(ctx context.Context, page port.PageRequest) (port.Page, 
 	out := port.Page{Next: answer.Next, Objects: make([]port.Object, 0, len(answer.Models))}
 	for _, m := range answer.Models {
 		o, err := object(m)
-		if err != nil {
+		switch {
+		case port.CodeOf(err) == port.CodeFailedPrecondition: // a prompt, from a server that lists them
+		case err != nil:
 			return port.Page{}, err
+		default:
+			out.Objects = append(out.Objects, o)
 		}
-		out.Objects = append(out.Objects, o)
 	}
 	return out, nil
 }

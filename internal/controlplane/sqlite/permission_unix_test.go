@@ -57,7 +57,7 @@ func nobody(t *testing.T, mode, path string) *exec.Cmd {
 // openDir is a temporary directory that everybody may enter.
 func openDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "sqlite-permission-")
+	dir, err := os.MkdirTemp("", "sqlite-permission-") //nolint:usetesting // t.TempDir is closed to other users
 	if err != nil {
 		t.Fatal(err)
 	}
