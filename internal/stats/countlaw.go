@@ -124,7 +124,7 @@ func newBinClass(in lawInput, reference, alpha, odds float64, stride, offset int
 	c.value = make([]float64, len(c.weight))
 	for i := range c.value {
 		count := float64(c.first + int64(i)*stride)
-		c.value[i] = lawTerm(in.divergence, e, (count+add)/denominator+epsilon)
+		c.value[i] = in.term(e, (count+add)/denominator+epsilon)
 	}
 	return c
 }
@@ -167,8 +167,27 @@ func negativeBinomialLog(alpha, logRho float64, a int64) float64 {
 	return logGamma(x+alpha) - logGamma(x+1) + x*logRho
 }
 
+// term is [lawTerm], and for the two-sample chi-squared statistic what it needs of the
+// numbers of samples.
+func (in lawInput) term(e, a float64) float64 {
+	if in.divergence != DivergenceChiSquared {
+		return lawTerm(in.divergence, e, a)
+	}
+	n, m := in.baseline, float64(in.window)
+	if a == e {
+		return 0
+	}
+	return (a - e) * (a - e) / (a/n + e/m)
+}
+
+// emptyBinApart says whether an empty bin of the window is so far from all other counts
+// that the moments are better taken without.
+func (in lawInput) emptyBinApart() bool {
+	return (in.divergence == DivergencePSI || in.divergence == DivergenceKLReverse) && in.smoothing.pseudoCount() == 0
+}
+
 // lawTerm is one bin's part of the divergence, in a form that is never negative: for
-// KL with a - e added, which sums to 0 over the bins.
+// KL with a - e added (for its reverse e - a), which sums to 0 over the bins.
 func lawTerm(d Divergence, e, a float64) float64 {
 	r := (a - e) / e
 	switch {
@@ -182,8 +201,15 @@ func lawTerm(d Divergence, e, a float64) float64 {
 			return math.Inf(1)
 		}
 		return max(e*((1+r)*math.Log1p(r)-r), 0)
+	case d == DivergenceKLReverse:
+		if a == 0 && e > 0 {
+			return math.Inf(1)
+		}
+		return lawTerm(DivergenceKL, a, e)
 	case d == DivergenceJS:
 		return max(divergenceTerm(DivergenceJS, e, a), 0)
+	case d == DivergenceHellinger2 || d == DivergencePearson || d == DivergenceTV:
+		return divergenceTerm(d, e, a)
 	case a == 0 || e == 0:
 		return math.Inf(1)
 	case math.Abs(r) < 0.5:

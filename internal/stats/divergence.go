@@ -73,7 +73,19 @@ const (
 	DivergencePSI Divergence = "psi" // sum (A-E) ln(A/E)
 	DivergenceKL  Divergence = "kl"  // sum A ln(A/E), current from baseline
 	DivergenceJS  Divergence = "js"  // Jensen-Shannon divergence, nats
+
+	DivergenceKLReverse  Divergence = "kl_reverse"      // sum E ln(E/A), baseline from current
+	DivergenceHellinger2 Divergence = "hellinger2"      // squared Hellinger distance, 1 - sum sqrt(A E)
+	DivergencePearson    Divergence = "pearson"         // sum (A-E)^2/E
+	DivergenceChiSquared Divergence = "chi_squared"     // two-sample statistic, N M sum (A-E)^2/(M A + N E)
+	DivergenceTV         Divergence = "total_variation" // sum |A-E| / 2
 )
+
+// divergences are all of them, in the order of the documentation.
+var divergences = []Divergence{
+	DivergencePSI, DivergenceKL, DivergenceKLReverse, DivergenceJS, DivergenceHellinger2,
+	DivergencePearson, DivergenceChiSquared, DivergenceTV,
+}
 
 // PSIProportions is the population stability index, sum (A-E) ln(A/E), of two
 // slices of proportions over the same bins, in nats. It is symmetric. Each slice
@@ -218,6 +230,21 @@ func divergenceTerm(d Divergence, e, a float64) float64 {
 			sum += e * math.Log(e/m)
 		}
 		return sum / 2
+	case DivergenceKLReverse:
+		return divergenceTerm(DivergenceKL, a, e)
+	case DivergenceHellinger2:
+		root := math.Sqrt(a) - math.Sqrt(e)
+		return root * root / 2
+	case DivergencePearson:
+		switch {
+		case a == e:
+			return 0
+		case e == 0:
+			return math.Inf(1)
+		}
+		return (a - e) * (a - e) / e
+	case DivergenceTV:
+		return math.Abs(a-e) / 2
 	}
 	switch {
 	case a == e:

@@ -46,7 +46,7 @@ func newSimulatedLaw(in lawInput, draws int) *simulatedLaw {
 			}
 			rest = max(rest-p, math.SmallestNonzeroFloat64)
 			left -= count
-			value += lawTerm(in.divergence, reference[b], (float64(count)+add)/denominator+epsilon)
+			value += in.term(reference[b], (float64(count)+add)/denominator+epsilon)
 		}
 		out[d] = value
 	}

@@ -3,6 +3,7 @@ package stats
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"sync"
 
@@ -115,10 +116,11 @@ func EqualShares(bins int) []float64 {
 }
 
 func checkLaw(divergence Divergence, shares []float64, baselineSamples, windowSamples int64, smoothing Smoothing) error {
-	switch divergence {
-	case DivergencePSI, DivergenceKL, DivergenceJS:
-	default:
-		return fmt.Errorf("unknown divergence %q: want %q, %q or %q", divergence, DivergencePSI, DivergenceKL, DivergenceJS)
+	if !slices.Contains(divergences, divergence) {
+		return fmt.Errorf("unknown divergence %q: want one of %q", divergence, divergences)
+	}
+	if s := smoothing; divergence == DivergenceChiSquared && s.Method != SmoothingNone && s.Method != "" {
+		return fmt.Errorf("the %s statistic is of counts as they are: smoothing %q does not apply", divergence, s.Method)
 	}
 	if err := checkProportions("shares", shares, noDriftShareRounded); err != nil {
 		return err
@@ -226,8 +228,18 @@ func (in lawInput) scale() float64 {
 	switch in.divergence {
 	case DivergenceKL:
 		return c / 2
-	case DivergenceJS:
+	case DivergenceKLReverse:
+		return c / 2
+	case DivergenceJS, DivergenceHellinger2:
 		return c / 8
+	case DivergenceChiSquared:
+		return 1
+	case DivergenceTV: // its mean
+		sum := 0.0
+		for _, p := range in.reference {
+			sum += math.Sqrt(p * (1 - p))
+		}
+		return max(math.Sqrt(c/(2*math.Pi))*sum, 1e-300)
 	}
 	return c
 }
@@ -280,7 +292,7 @@ func (d *NoDrift) exactSurvival(t float64) (float64, Method) {
 func (d *NoDrift) simulatedSurvival(s *simulatedLaw, t float64) float64 {
 	n := len(s.sorted)
 	join := s.sorted[n-int(simulatedTail*float64(n))-1]
-	if t <= join || math.IsInf(join, 1) {
+	if t <= join || math.IsInf(join, 1) || d.in.divergence == DivergenceTV {
 		return s.survival(t)
 	}
 	degrees := float64(max(d.bins()-1, 1))
@@ -300,7 +312,7 @@ func (in lawInput) onlyValue() float64 {
 		if in.alpha[b] > 0 {
 			count = float64(in.window)
 		}
-		sum += lawTerm(in.divergence,
+		sum += in.term(
 			(in.baseline*r+add)/(in.baseline+add*bins)+epsilon,
 			(count+add)/(float64(in.window)+add*bins)+epsilon)
 	}
@@ -326,10 +338,14 @@ func (d *NoDrift) computeExact() exactLaw {
 	if atoms, ok := law.enumerate(); ok {
 		return exactLaw{atoms: atoms}
 	}
-	if min(law.smallestExpected(), d.smallestAlpha()) >= asymptoticExpected {
+	if d.in.divergence != DivergenceTV && min(law.smallestExpected(), d.smallestAlpha()) >= asymptoticExpected {
 		return exactLaw{asymptotic: true}
 	}
-	if inverted := newInvertedLaw(law, d.scale(), float64(d.bins()-1)); inverted.feasible() {
+	inverted := newInvertedLaw(law, d.scale(), float64(d.bins()-1))
+	if d.in.divergence == DivergenceTV {
+		inverted = newInvertedTVLaw(law)
+	}
+	if inverted.feasible() {
 		return exactLaw{inverted: inverted}
 	}
 	return exactLaw{simulated: newSimulatedLaw(d.in, simulationDraws)}
@@ -347,11 +363,11 @@ func (d *NoDrift) smallestAlpha() float64 {
 
 func (d *NoDrift) computeGamma() gammaLaw {
 	law := d.law()
-	if d.bins() < 2 || min(law.smallestExpected(), d.smallestAlpha()) < gammaExpected || law.fewWindows() {
+	if d.bins() < 2 || d.in.divergence == DivergenceTV || min(law.smallestExpected(), d.smallestAlpha()) < gammaExpected || law.fewWindows() {
 		return gammaLaw{}
 	}
 	// Only where an empty bin is far from all other counts is it set apart.
-	apart := d.in.divergence == DivergencePSI && d.in.smoothing.pseudoCount() == 0
+	apart := d.in.emptyBinApart()
 	p, mean, variance := law.moments(apart)
 	if !(p > 0.999) || !(mean > 0) || !(variance > 0) {
 		return gammaLaw{}

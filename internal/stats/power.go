@@ -77,7 +77,7 @@ func (d *NoDrift) ShiftDivergence(shift float64) (float64, error) {
 	sum := 0.0
 	for b, q := range shiftedShares(d.in.reference, shift) {
 		if d.in.reference[b] > 0 {
-			sum += lawTerm(d.in.divergence, d.in.reference[b]+epsilon, q+epsilon)
+			sum += d.in.term(d.in.reference[b]+epsilon, q+epsilon)
 		}
 	}
 	return min(sum, math.MaxFloat64), nil
@@ -167,7 +167,7 @@ func (d *NoDrift) shiftPower(threshold, shift float64) (float64, Method) {
 	}
 	shifted := d.shiftedLaw(shift)
 	law := shifted.law()
-	apart := d.in.divergence == DivergencePSI && d.in.smoothing.pseudoCount() == 0
+	apart := d.in.emptyBinApart()
 	degrees := float64(d.bins() - 1)
 	full, mean, variance := law.moments(apart)
 	part := 0.0
@@ -235,6 +235,19 @@ func (d *NoDrift) baselineCorrection(shift float64) (mean, variance float64) {
 			slope[b], curvature[b] = math.Log(x/e), 1/x
 		case DivergenceJS:
 			slope[b], curvature[b] = math.Log(2*x/(x+e))/2, e/(2*x*(x+e))
+		case DivergenceKLReverse:
+			slope[b], curvature[b] = 1-e/x, e/(x*x)
+		case DivergenceHellinger2:
+			slope[b], curvature[b] = (1-math.Sqrt(e/x))/2, math.Sqrt(e/x)/(4*x)
+		case DivergencePearson:
+			slope[b], curvature[b] = 2*(x-e)/e, 2/e
+		case DivergenceChiSquared:
+			u, v := 1/d.in.baseline, 1/float64(d.in.window)
+			w, r := u*x+v*e, x-e
+			slope[b] = 2*r/w - u*r*r/(w*w)
+			curvature[b] = 2/w - 4*u*r/(w*w) + 2*u*u*r*r/(w*w*w)
+		case DivergenceTV:
+			slope[b] = math.Copysign(0.5, x-e)
 		default:
 			slope[b], curvature[b] = math.Log(x/e)+1-e/x, 1/x+e/(x*x)
 		}

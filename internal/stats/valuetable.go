@@ -57,6 +57,26 @@ func newInvertedLaw(law *countLaw, scale, degrees float64) *invertedLaw {
 	return out
 }
 
+// newInvertedTVLaw is [newInvertedLaw] for total variation, whose law is nearly normal
+// and, where the bins are alike, sits on multiples of half a sample: as fine a step as that
+// takes, where it can be afforded.
+func newInvertedTVLaw(law *countLaw) *invertedLaw {
+	_, mean, variance := law.moments(false)
+	reach := (mean + 7.5*math.Sqrt(variance)) / usableTable
+	points := 1 << 10
+	for step := min(math.Sqrt(variance)/30, 0.25/float64(law.m)); reach/float64(points) > step && points < 1<<13; {
+		points *= 2
+	}
+	out := &invertedLaw{}
+	for i := range out.levels {
+		out.levels[i] = sync.OnceValue(func() *valueTable {
+			table, _ := law.table(points<<i, reach/float64(points)*float64(int(1)<<i))
+			return table
+		})
+	}
+	return out
+}
+
 func (v *invertedLaw) feasible() bool { return v.levels[0]() != nil }
 
 // at is P(D > t). It never increases: no grid exceeds the end of the one before.
