@@ -313,7 +313,7 @@ func (l *loader) qualify() {
 		for i := range p.objects {
 			o := &p.objects[i]
 			if count[o.object.Address] > 1 {
-				o.setAddress(filepath.ToSlash(p.file) + ":" + o.object.Address)
+				o.qualify(filepath.ToSlash(p.file) + ":")
 			}
 		}
 	}

@@ -19,13 +19,10 @@ const maximumDepth = 1000
 // parseHCL reads native syntax or, for .json, its JSON form.
 func parseHCL(file string, content []byte) (hcl.Body, []Problem) {
 	if strings.HasSuffix(file, ".json") {
-		// encoding/json limits the depth.
-		if !json.Valid(content) {
-			_, diagnostics := hcljson.Parse(content[:min(len(content), 1<<16)], file)
-			if problems := problemsOf(diagnostics); len(problems) > 0 {
-				return nil, problems
-			}
-			return nil, []Problem{{File: file, Message: "is not valid JSON"}}
+		// encoding/json limits the depth, and says one thing where HCL says three.
+		var discard json.RawMessage
+		if err := json.Unmarshal(content, &discard); err != nil {
+			return nil, []Problem{jsonProblem(file, content, "is not valid JSON", err)}
 		}
 		parsed, diagnostics := hcljson.Parse(content, file)
 		if problems := problemsOf(diagnostics); len(problems) > 0 {

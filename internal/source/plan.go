@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -29,10 +30,10 @@ type plannedObject struct {
 	findings []spec.Finding
 }
 
-func (o *plannedObject) setAddress(address string) {
-	o.object.Address = address
+func (o *plannedObject) qualify(prefix string) {
+	o.object.Address = prefix + o.object.Address
 	for i := range o.findings {
-		o.findings[i].Address = address
+		o.findings[i].Address = prefix + o.findings[i].Address
 	}
 }
 
@@ -92,8 +93,8 @@ func parsePlan(file string, content []byte) (*plan, []Problem) {
 	if err := json.Unmarshal(content, &raw); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			line, column := position(content, syntax.Offset)
-			return nil, []Problem{{File: file, Line: line, Column: column, Message: fmt.Sprintf("is no *%s, *%s or *%s file, and no JSON either: %v", specSuffix, terraformSuffix, terraformJSONSuffix, err)}}
+			what := fmt.Sprintf("is no *%s, *%s or *%s file, and no JSON either", specSuffix, terraformSuffix, terraformJSONSuffix)
+			return nil, []Problem{jsonProblem(file, content, what, err)}
 		}
 		return refuse("is no plan of `terraform show -json`: %v", err)
 	}
@@ -379,7 +380,8 @@ func constant(raw json.RawMessage) cty.Value {
 
 var instanceKey = regexp.MustCompile(`\[(?:[0-9]+|"(?:[^"\\]|\\.)*")\]`)
 
-// report gives each unknown attribute to the first object that its block made.
+// report gives each unknown attribute to its block, once however many objects the block
+// makes.
 func (p *plan) report(unknown map[string][]cty.Path) {
 	reported := map[string]bool{}
 	for i := range p.objects {
@@ -390,15 +392,20 @@ func (p *plan) report(unknown map[string][]cty.Path) {
 		}
 		reported[block] = true
 		for _, path := range unknown[block] {
-			o.findings = append(o.findings, unknownAttribute(o.object.Kind, o.object.Address, path))
+			o.findings = append(o.findings, unknownAttribute(o.object.Kind, block, path))
 		}
 		slices.SortFunc(o.findings, byPath)
 	}
 }
 
-// position is the line and column of a byte offset.
-func position(content []byte, offset int64) (line, column int) {
-	before := content[:min(max(offset-1, 0), int64(len(content)))]
-	line = bytes.Count(before, []byte("\n")) + 1
-	return line, len(before) - bytes.LastIndexByte(before, '\n')
+// jsonProblem tells about broken JSON, with its place.
+func jsonProblem(file string, content []byte, what string, err error) Problem {
+	p := Problem{File: file, Message: what + ": " + err.Error()}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		before := content[:min(max(syntax.Offset-1, 0), int64(len(content)))]
+		p.Line = bytes.Count(before, []byte("\n")) + 1
+		p.Column = utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
+	}
+	return p
 }

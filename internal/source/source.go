@@ -76,7 +76,7 @@ type Bundle struct {
 // placed is where an object stands.
 type placed struct {
 	block *block // nil for a planned object
-	file  string
+	file  string // of a planned object
 }
 
 // Walk gives every object to visit in reference order. What visit returns (the
@@ -91,11 +91,15 @@ func (b *Bundle) Walk(visit func(spec.Object) cty.Value) {
 	b.findings = slices.Clone(b.found)
 	w := &walker{bundle: b, visit: visit, locals: map[*local]cty.Value{}, values: map[*block]cty.Value{}}
 	for _, block := range b.blocks {
+		b.objects[block.address] = placed{block: block} // also where it makes other objects, or none
 		w.block(block)
 	}
 	for _, p := range b.plans {
 		for _, o := range p.objects {
 			b.objects[o.object.Address] = placed{file: p.file}
+			for _, f := range o.findings {
+				b.objects[f.Address] = placed{file: p.file}
+			}
 			visit(o.object)
 			b.findings = append(b.findings, o.findings...)
 		}

@@ -131,7 +131,7 @@ func (w *walker) instance(b *block, key string, each repetition) cty.Value {
 		Kind: b.kind, Address: address, Directory: b.scope.directory,
 		Value: b.kind.ApplyDefaults(cty.ObjectVal(attributes)),
 	}
-	w.bundle.objects[address] = placed{block: b, file: b.file}
+	w.bundle.objects[address] = placed{block: b}
 	if evaluated := w.visit(object); evaluated != cty.NilVal {
 		return evaluated
 	}
@@ -235,11 +235,17 @@ func (w *walker) variables(s *scope, expr hcl.Expression, each repetition) (map[
 // too, but not what it does have.
 func misspelt(kind *spec.Kind, traversal hcl.Traversal, object cty.Value) *Problem {
 	attribute, ok := traversal[2].(hcl.TraverseAttr)
-	if !ok || !object.Type().IsObjectType() || object.Type().HasAttribute(attribute.Name) {
+	ty := object.Type()
+	switch {
+	case !ok, ty == cty.DynamicPseudoType, ty.IsObjectType() && ty.HasAttribute(attribute.Name):
 		return nil
 	}
 	if _, isAttribute := kind.Schema.Attributes[attribute.Name]; isAttribute {
-		p := problemAt(attribute.SrcRange, "this object is repeated: write which one, for instance %s[\"key\"].%s", traversalText(traversal[:2]), attribute.Name)
+		example := `"key"`
+		if ty.IsTupleType() {
+			example = "0"
+		}
+		p := problemAt(attribute.SrcRange, "this object is repeated: write which one, for instance %s[%s].%s", traversalText(traversal[:2]), example, attribute.Name)
 		return &p
 	}
 	names := slices.Sorted(maps.Keys(kind.Schema.Attributes))

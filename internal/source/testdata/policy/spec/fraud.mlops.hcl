@@ -16,7 +16,7 @@ registered_model "fraud" {
 baseline "score" {
   model   = registered_model.fraud.name
   name    = "score"
-  file    = { path = "train.csv", column = "score" }
+  file    = { path = "${path.module}/train.csv", column = "score" }
   binning = { method = "quantile", bins = 10, smoothing = "epsilon", epsilon = 1e-8 }
 }
 
@@ -25,7 +25,7 @@ drift_monitor "score" {
   name     = "score"
   feature  = "score"
   metric   = "psi"
-  baseline = { name = "score", bins = 10, samples = 1000 }
+  baseline = baseline.score.profile
   window   = { duration = "1h", samples = 500 }
   schedule = { every = "1h" }
 }
