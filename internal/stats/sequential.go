@@ -13,6 +13,56 @@ const (
 	SpendingPocock        = "pocock"
 )
 
+// Spending is a spending function of one side's significance level.
+type Spending struct {
+	Family    string  // one of the constants
+	Parameter float64 // gamma of "hwang_shih_decani", rho of "power"; not read by others
+}
+
+// The families of [Spending], besides [SpendingOBrienFleming] and [SpendingPocock].
+const (
+	SpendingHwangShihDeCani = "hwang_shih_decani"
+	SpendingPower           = "power"
+)
+
+// Spend is the part of tail that is spent at information fraction t, 0 <= t <= 1:
+//
+//   - "obrien_fleming", "pocock": the function [Spend].
+//   - "hwang_shih_decani": tail (1 - exp(-g t))/(1 - exp(-g)), tail t at g = 0; g between
+//     -40 and 40. -4 is like O'Brien-Fleming, 1 like Pocock.
+//   - "power": tail t^r, r positive, at most 50. Kim and DeMets's.
+//
+// Source: Hwang, Shih and DeCani, Statistics in Medicine 9 (1990) 1439-1445; Kim and
+// DeMets, Biometrika 74 (1987) 149-154.
+func (s Spending) Spend(tail, t float64) (float64, error) {
+	g := s.Parameter
+	switch s.Family {
+	case SpendingHwangShihDeCani:
+		if math.IsNaN(g) || math.Abs(g) > 40 {
+			return 0, fmt.Errorf("gamma must be between -40 and 40, got %v", g)
+		}
+	case SpendingPower:
+		if math.IsNaN(g) || g <= 0 || g > 50 {
+			return 0, fmt.Errorf("the power must be positive and at most 50, got %v", g)
+		}
+	default:
+		return Spend(s.Family, tail, t)
+	}
+	if err := checkOpenUnit("significance level of one side", tail); err != nil {
+		return 0, err
+	}
+	if err := checkProbability("information fraction", t); err != nil {
+		return 0, err
+	}
+	switch {
+	case s.Family == SpendingPower:
+		return tail * math.Pow(t, g), nil
+	case math.Abs(g) < 1e-9:
+		return tail * t, nil
+	}
+	return tail * math.Expm1(-g*t) / math.Expm1(-g), nil
+}
+
 // maxLooks bounds the recursion: beyond, looks are as good as continuous.
 const maxLooks = 500
 
@@ -77,13 +127,18 @@ func NewSequential(spending string, looks int, significanceLevel float64, twoSid
 // NewSequentialAt is [NewSequential] with looks at the given information fractions,
 // which must increase and end at 1.
 func NewSequentialAt(spending string, fractions []float64, significanceLevel float64, twoSided bool) (*Sequential, error) {
+	return NewSequentialSpending(Spending{Family: spending}, fractions, significanceLevel, twoSided)
+}
+
+// NewSequentialSpending is [NewSequentialAt] with any [Spending].
+func NewSequentialSpending(spending Spending, fractions []float64, significanceLevel float64, twoSided bool) (*Sequential, error) {
 	d, err := newSequential(fractions, significanceLevel, twoSided)
 	if err != nil {
 		return nil, err
 	}
 	spent := 0.0
 	for k, t := range fractions {
-		total, err := Spend(spending, d.tail, t)
+		total, err := spending.Spend(d.tail, t)
 		if err != nil {
 			return nil, err
 		}
@@ -91,6 +146,134 @@ func NewSequentialAt(spending string, fractions []float64, significanceLevel flo
 		spent = total
 	}
 	return d, nil
+}
+
+// The shapes of [NewSequentialClassical].
+const (
+	ShapePocock        = "pocock"         // the same critical value at every look
+	ShapeOBrienFleming = "obrien_fleming" // critical values C / sqrt(t)
+)
+
+// NewSequentialClassical is the design with the critical values C t^(-1/2) (O'Brien and
+// Fleming) or C (Pocock) at information fractions t, and the constant C for which the
+// significance level of one side is spent in all: C is the last critical value. The
+// significance level of a side must be at most 0.4.
+//
+// Source: Pocock, Biometrika 64 (1977) 191-199; O'Brien and Fleming, Biometrics 35 (1979)
+// 549-556; Jennison and Turnbull 2000, tables 2.1 and 2.3.
+func NewSequentialClassical(shape string, fractions []float64, significanceLevel float64, twoSided bool) (*Sequential, error) {
+	exponent := 0.0
+	switch shape {
+	case ShapePocock:
+	case ShapeOBrienFleming:
+		exponent = -0.5
+	default:
+		return nil, fmt.Errorf("unknown shape %q: want %q or %q", shape, ShapePocock, ShapeOBrienFleming)
+	}
+	d, err := newSequential(fractions, significanceLevel, twoSided)
+	if err != nil {
+		return nil, err
+	}
+	if d.tail > 0.4 {
+		return nil, fmt.Errorf("the significance level of a side must be at most 0.4, got %v", d.tail)
+	}
+	at := func(c float64) *Sequential {
+		trial := &Sequential{tail: d.tail, twoSided: twoSided, fractions: d.fractions}
+		for _, t := range fractions {
+			trial.addLook(c * math.Pow(t, exponent))
+		}
+		return trial
+	}
+	low := normalUpperQuantile(d.tail) // one look
+	high := low + 0.5
+	for at(high).power(0) > d.tail {
+		low, high = high, high+1
+	}
+	// The logarithm of the level is nearly linear in C^2: false position, with bisection
+	// where it is slow.
+	f := func(c float64) float64 { return math.Log(at(c).power(0) / d.tail) }
+	fLow, fHigh := f(low), f(high)
+	for range 100 {
+		if fLow <= 0 || high-low < 1e-12 {
+			break
+		}
+		c := math.Sqrt(low*low + (high*high-low*low)*fLow/(fLow-fHigh))
+		if !(c > low && c < high) {
+			c = (low + high) / 2
+		}
+		v := f(c)
+		if math.Abs(v) < 1e-13 {
+			low, high = c, c
+			break
+		}
+		if v > 0 {
+			low, fLow = c, v
+			fHigh /= 2 // Illinois
+		} else {
+			high, fHigh = c, v
+			fLow /= 2
+		}
+	}
+	return at((low + high) / 2), nil
+}
+
+// NewHaybittlePeto is the design whose every look but the last uses the given critical
+// value, and the last the one that spends what remains of the significance level.
+// Interim looks that spend it all are an error.
+func NewHaybittlePeto(fractions []float64, interim, significanceLevel float64, twoSided bool) (*Sequential, error) {
+	if err := checkPositive("interim critical value", interim); err != nil {
+		return nil, err
+	}
+	d, err := newSequential(fractions, significanceLevel, twoSided)
+	if err != nil {
+		return nil, err
+	}
+	left := d.tail
+	for k := range fractions[:len(fractions)-1] {
+		left -= d.exit(k, interim, 0)
+		d.addLook(interim)
+	}
+	if left <= 0 {
+		return nil, fmt.Errorf("interim looks at %v spend more than the significance level", interim)
+	}
+	d.addLook(d.criticalValue(len(fractions)-1, left))
+	return d, nil
+}
+
+// AlwaysValidHalfWidth is half the width of the asymptotic confidence sequence for a mean
+// after n observations with the given standard error: the interval that holds at all times at
+// once with the given confidence 1 - alpha, tightest about tuned observations.
+//
+// Source: Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas, arXiv 2103.06476, equation 9;
+// as GrowthBook has it.
+func AlwaysValidHalfWidth(standardError, n, tuned, alpha float64) (float64, error) {
+	if err := checkPositive("standard error", standardError); err != nil {
+		return 0, err
+	}
+	z, err := AlwaysValidCritical(n/tuned, alpha)
+	if err != nil {
+		return 0, err
+	}
+	if err := checkPositive("tuned", tuned); err != nil {
+		return 0, err
+	}
+	v := z * standardError
+	return v, checkPositive("the half-width", v)
+}
+
+// AlwaysValidCritical is that half-width in standard errors where n is ratio times the
+// number of observations it is tuned to.
+func AlwaysValidCritical(ratio, alpha float64) (float64, error) {
+	if err := checkPositive("ratio of observations to tuned ones", ratio); err != nil {
+		return 0, err
+	}
+	if err := checkOpenUnit("alpha", alpha); err != nil {
+		return 0, err
+	}
+	// rho^2 = (-2 ln a + ln(1 - 2 ln a)) / tuned minimises the width there.
+	rho := (-2*math.Log(alpha) + math.Log(1-2*math.Log(alpha))) * ratio
+	z := math.Sqrt((rho + 1) / rho * (math.Log1p(rho) - 2*math.Log(alpha)))
+	return z, checkPositive("the critical value", z)
 }
 
 // NewSequentialBounds is a design with given critical values, for looks at the given
@@ -194,10 +377,12 @@ func (d *Sequential) Power(drift float64) (float64, error) {
 }
 
 // ExitProbabilities is the chance, for each look, that the path first crosses there
-// on the side of the effect.
+// upwards. Drift is between -40 and 40: a negative one gives the chance to cross on the
+// side away from the effect, which [Sequential.Power] disregards as one-look power does
+// (ldbounds adds both: 2e-5 at the first of five looks).
 func (d *Sequential) ExitProbabilities(drift float64) ([]float64, error) {
-	if math.IsNaN(drift) || drift < 0 || drift > 40 {
-		return nil, fmt.Errorf("drift must be between 0 and 40, got %v", drift)
+	if math.IsNaN(drift) || math.Abs(drift) > 40 {
+		return nil, fmt.Errorf("drift must be between -40 and 40, got %v", drift)
 	}
 	out := make([]float64, len(d.fractions))
 	for k := range out {

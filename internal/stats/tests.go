@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 )
 
 // TestResult is a test's statistic, its degrees of freedom where it has any, and the
@@ -202,10 +203,7 @@ func DeLong(positive, negative []float64) (auc, variance float64, err error) {
 		out := make([]float64, len(of))
 		for i, v := range of {
 			low, _ := slices.BinarySearch(among, v)
-			high := low
-			for high < len(among) && among[high] == v {
-				high++
-			}
+			high := sort.Search(len(among), func(j int) bool { return among[j] > v })
 			out[i] = (float64(low) + float64(high-low)/2) / float64(len(among))
 		}
 		return out

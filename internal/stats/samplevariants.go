@@ -1,0 +1,369 @@
+package stats
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/mathext"
+)
+
+// The formulas of [NewProportionComparisonBy].
+const (
+	FormulaFleiss   = "fleiss"   // variance pooled under the null hypothesis: the default
+	FormulaUnpooled = "unpooled" // variance of the alternative throughout
+	FormulaArcsine  = "arcsine"  // difference of 2 asin sqrt(p), variance 1/n a side
+	FormulaMission  = "mission"  // 2 p(1-p) at the mean of both rates, pooled throughout
+	FormulaMiller   = "miller"   // Evan Miller's calculator: the null's variance at the baseline's rate
+)
+
+// NewProportionComparisonBy is [NewProportionComparison] by the named formula: s0 and s1
+// of the two standard deviations differ, nothing else.
+//
+//   - "fleiss": [NewProportionComparison].
+//   - "unpooled": s0^2 = s1^2 = p2(1-p2) + p1(1-p1)/k.
+//   - "arcsine": distance h = |2 asin sqrt(p2) - 2 asin sqrt(p1)| (Cohen's),
+//     s0^2 = s1^2 = 1 + 1/k. Source: Cohen, Statistical Power Analysis, chapter 6; R's
+//     pwr.2p.test disregards the far tail less and differs by 3e-6.
+//   - "mission": s0^2 = s1^2 = p(1-p)(1 + 1/k), p the unweighted mean of both rates; at
+//     k = 1 [MissionSampleSizeProportion].
+//   - "miller": s0^2 = p1(1-p1)(1 + 1/k), s1 as "fleiss". It underpowers a rise of a rate
+//     below a half. Where the baseline rate exceeds a half both rates are turned over, as
+//     that calculator does.
+func NewProportionComparisonBy(formula string, t ProportionTest) (Comparison, error) {
+	if formula == FormulaMiller && t.BaselineRate > 0.5 {
+		t.BaselineRate = 1 - t.BaselineRate
+		t.Effect = math.Abs(t.Effect) // the calculator adds the effect in any case
+	}
+	c, err := NewProportionComparison(t)
+	if err != nil {
+		return Comparison{}, err
+	}
+	p1, p2, k := t.BaselineRate, t.BaselineRate+t.Effect, t.Ratio
+	switch formula {
+	case FormulaFleiss:
+	case FormulaUnpooled:
+		c.nullSD = c.altSD
+	case FormulaArcsine:
+		c.distance = math.Abs(cohenH(p2, p1))
+		c.nullSD = math.Sqrt(1 + 1/k)
+		c.altSD = c.nullSD
+	case FormulaMission:
+		p := p1 + t.Effect/2
+		c.nullSD = math.Sqrt(p * (1 - p) * (1 + 1/k))
+		c.altSD = c.nullSD
+	case FormulaMiller:
+		c.nullSD = math.Sqrt(p1 * (1 - p1) * (1 + 1/k))
+	default:
+		return Comparison{}, fmt.Errorf("unknown formula %q: want %q, %q, %q, %q or %q", formula,
+			FormulaFleiss, FormulaUnpooled, FormulaArcsine, FormulaMission, FormulaMiller)
+	}
+	return c, c.check()
+}
+
+// CohenH is the effect size of two proportions, 2 asin sqrt(p2) - 2 asin sqrt(p1).
+func CohenH(p2, p1 float64) (float64, error) {
+	if err := checkProbability("p2", p2); err != nil {
+		return 0, err
+	}
+	if err := checkProbability("p1", p1); err != nil {
+		return 0, err
+	}
+	return cohenH(p2, p1), nil
+}
+
+func cohenH(p2, p1 float64) float64 {
+	return 2*math.Asin(math.Sqrt(p2)) - 2*math.Asin(math.Sqrt(p1))
+}
+
+// ContinuityCorrected is a sample size of [NewProportionComparison] as the test with a
+// continuity correction needs it: n/4 (1 + sqrt(1 + 2(1+k)/(n k d)))^2 in the treatment
+// arm, for an effect d and k control samples a treatment sample.
+//
+// Source: Fleiss, Tytun and Ury, Biometrics 36 (1980) 343-346.
+func ContinuityCorrected(samplesTreatment, effect, ratio float64) (float64, error) {
+	if err := checkPositive("samples", samplesTreatment); err != nil {
+		return 0, err
+	}
+	if err := checkEffect(effect); err != nil {
+		return 0, err
+	}
+	if err := checkPositive("ratio", ratio); err != nil {
+		return 0, err
+	}
+	n := samplesTreatment
+	root := 1 + math.Sqrt(1+2*(1+ratio)/(n*ratio*math.Abs(effect)))
+	v := n / 4 * root * root
+	return v, checkPositive("the corrected sample size", v)
+}
+
+// NewNonInferiorityProportionUnpooled is [NewNonInferiorityProportion] with the variance
+// of the alternative throughout: simpler, and a little smaller than what the score test
+// needs.
+func NewNonInferiorityProportionUnpooled(t NonInferiorityTest) (Comparison, error) {
+	c, err := NewNonInferiorityProportion(t)
+	if err != nil {
+		return Comparison{}, err
+	}
+	c.nullSD = c.altSD
+	return c, nil
+}
+
+// TTestPower is the power of the two-sample t test of means with a common, estimated
+// standard deviation (pooled, n1 + n2 - 2 degrees of freedom) at the given samples:
+// noncentral t, both tails where two-sided. t.Ratio is not read. It needs more than two
+// samples together; they may be fractions. Good to about 1e-10.
+func TTestPower(t MeanTest, samplesTreatment, samplesControl float64) (float64, error) {
+	tail, err := checkTTest(t)
+	if err != nil {
+		return 0, err
+	}
+	if err := checkPositive("treatment samples", samplesTreatment); err != nil {
+		return 0, err
+	}
+	if err := checkPositive("control samples", samplesControl); err != nil {
+		return 0, err
+	}
+	if samplesTreatment+samplesControl-2 < 1e-3 {
+		return 0, fmt.Errorf("a t test needs more than 2 samples together, got %v and %v", samplesTreatment, samplesControl)
+	}
+	return tTestPower(t, tail, samplesTreatment, samplesControl), nil
+}
+
+// TTestSamples is the number of treatment samples, before rounding up, at which the
+// two-sample t test has the given power; the control needs t.Ratio times as many.
+func TTestSamples(t MeanTest, power float64) (float64, error) {
+	tail, err := checkTTest(t)
+	if err != nil {
+		return 0, err
+	}
+	if err := checkDetectablePower(power, tail); err != nil {
+		return 0, err
+	}
+	z, err := NewMeanComparison(t)
+	if err != nil {
+		return 0, err
+	}
+	start, err := z.SamplesTreatment(power)
+	if err != nil {
+		return 0, err
+	}
+	least := 2.001 / (1 + t.Ratio)
+	low, high := least, max(start, least)+4
+	for tTestPower(t, tail, high, high*t.Ratio) < power {
+		if high *= 2; high > 1e15 {
+			return 0, fmt.Errorf("the effect is too small: the required sample size overflows")
+		}
+	}
+	if tTestPower(t, tail, low, low*t.Ratio) >= power {
+		return low, nil
+	}
+	for range 100 {
+		middle := (low + high) / 2
+		if tTestPower(t, tail, middle, middle*t.Ratio) < power {
+			low = middle
+		} else {
+			high = middle
+		}
+		if high-low < 1e-11*high {
+			break
+		}
+	}
+	return high, nil
+}
+
+func checkTTest(t MeanTest) (tail float64, err error) {
+	if err := checkPositive("standard deviation", t.StdDev); err != nil {
+		return 0, err
+	}
+	if err := checkEffect(t.Effect); err != nil {
+		return 0, err
+	}
+	ratio := t.Ratio
+	if ratio == 0 {
+		ratio = 1
+	}
+	return checkDesign(ratio, t.SignificanceLevel, t.TwoSided)
+}
+
+func tTestPower(t MeanTest, tail, n1, n2 float64) float64 {
+	degrees := n1 + n2 - 2
+	delta := math.Abs(t.Effect) / t.StdDev * math.Sqrt(n1/(1+n1/n2))
+	critical := studentUpperQuantile(tail, degrees)
+	p := noncentralTSurvival(critical, degrees, delta)
+	if t.TwoSided {
+		p += noncentralTSurvival(critical, degrees, -delta)
+	}
+	return min(p, 1)
+}
+
+// studentSurvival is P(T > x) of Student's t, x not negative.
+func studentSurvival(x, degrees float64) float64 {
+	return 0.5 * mathext.RegIncBeta(degrees/2, 0.5, degrees/(degrees+x*x))
+}
+
+func studentUpperQuantile(q, degrees float64) float64 {
+	if degrees > 1e8 || q >= 0.5 {
+		return normalUpperQuantile(min(q, 0.5))
+	}
+	low, high := 0.0, 2.0
+	for studentSurvival(high, degrees) > q && high < 1e300 {
+		low, high = high, high*4
+	}
+	for range 200 {
+		middle := (low + high) / 2
+		if middle <= low || middle >= high || high-low < 1e-15*high {
+			break
+		}
+		if studentSurvival(middle, degrees) > q {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return high
+}
+
+// noncentralTSurvival is P((Z + delta)/sqrt(V/degrees) > x), x not negative, by
+// integration over s = sqrt(V/degrees), whose density is proportional to
+// s^(degrees-1) exp(-degrees s^2/2).
+func noncentralTSurvival(x, degrees, delta float64) float64 {
+	if degrees > 1e7 {
+		return normalSurvival(x - delta)
+	}
+	sd := 1 / math.Sqrt(2*degrees)
+	from, to := max(1-10*sd, 0), 1+10*sd
+	if degrees < 50 {
+		to = 1 + 14*sd
+	}
+	nodes, weights := panelNodes(from, to, (to-from)/60)
+	logDensity := func(s float64) float64 { return (degrees-1)*math.Log(s) - degrees*(s*s-1)/2 }
+	sum, total := 0.0, 0.0
+	for i, s := range nodes {
+		w := weights[i] * math.Exp(logDensity(s))
+		total += w
+		sum += w * normalSurvival(x*s-delta)
+	}
+	return min(sum/total, 1)
+}
+
+// ChiSquaredPower is the power of a chi-squared test at the given number of samples for
+// Cohen's effect size w, the root of sum (p1-p0)^2/p0: noncentrality samples w^2.
+//
+// Source: Cohen, Statistical Power Analysis, chapter 7; the same as R's pwr.chisq.test.
+func ChiSquaredPower(w, samples, degrees, significanceLevel float64) (float64, error) {
+	if err := checkPositive("effect size", w); err != nil {
+		return 0, err
+	}
+	if err := checkPositive("samples", samples); err != nil {
+		return 0, err
+	}
+	if !finite(samples * w * w) {
+		return 0, fmt.Errorf("the noncentrality overflows")
+	}
+	critical, err := chiSquaredCritical(degrees, significanceLevel)
+	if err != nil {
+		return 0, err
+	}
+	return noncentralChiSquaredSurvival(critical, degrees, samples*w*w), nil
+}
+
+// ChiSquaredSamples is the number of samples, before rounding up, at which a chi-squared
+// test has the given power for Cohen's effect size w.
+func ChiSquaredSamples(w, degrees, significanceLevel, power float64) (float64, error) {
+	if err := checkPositive("effect size", w); err != nil {
+		return 0, err
+	}
+	critical, err := chiSquaredCritical(degrees, significanceLevel)
+	if err != nil {
+		return 0, err
+	}
+	if err := checkDetectablePower(power, significanceLevel); err != nil {
+		return 0, err
+	}
+	low, high := 0.0, 1.0
+	for noncentralChiSquaredSurvival(critical, degrees, high) < power {
+		if high *= 2; high > 1e12 {
+			return 0, fmt.Errorf("power %v cannot be computed", power)
+		}
+	}
+	for range 200 {
+		middle := (low + high) / 2
+		if middle <= low || middle >= high || high-low < 1e-13*high {
+			break
+		}
+		if noncentralChiSquaredSurvival(critical, degrees, middle) < power {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	n := high / (w * w)
+	return n, checkPositive("the required sample size", n)
+}
+
+func chiSquaredCritical(degrees, significanceLevel float64) (float64, error) {
+	if err := checkPositive("degrees of freedom", degrees); err != nil {
+		return 0, err
+	}
+	if err := checkOpenUnit("significance level", significanceLevel); err != nil {
+		return 0, err
+	}
+	return 2 * gammaUpperQuantile(significanceLevel, degrees/2), nil
+}
+
+// WilsonInterval is the score interval of a proportion of which successes in samples were
+// seen, at the given confidence. Source: Wilson, JASA 22 (1927) 209-212.
+func WilsonInterval(successes, samples int64, confidence float64) (low, high float64, err error) {
+	if err := checkSuccesses(successes, samples, confidence); err != nil {
+		return 0, 0, err
+	}
+	z := normalUpperQuantile((1 - confidence) / 2)
+	n := float64(samples)
+	p := float64(successes) / n
+	centre := (p + z*z/(2*n)) / (1 + z*z/n)
+	half := z / (1 + z*z/n) * math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
+	return max(centre-half, 0), min(centre+half, 1), nil
+}
+
+// ClopperPearsonInterval is the exact interval of a proportion: its coverage is at least
+// the confidence. Source: Clopper and Pearson, Biometrika 26 (1934) 404-413.
+func ClopperPearsonInterval(successes, samples int64, confidence float64) (low, high float64, err error) {
+	if err := checkSuccesses(successes, samples, confidence); err != nil {
+		return 0, 0, err
+	}
+	tail := (1 - confidence) / 2
+	high = 1
+	if successes > 0 { // P(X >= successes) = tail
+		low = solveUnit(func(p float64) bool { return binomialUpperTail(successes-1, samples, p) < tail })
+	}
+	if successes < samples { // P(X <= successes) = tail
+		high = 1 - solveUnit(func(q float64) bool {
+			return binomialUpperTail(samples-successes-1, samples, q) < tail
+		})
+	}
+	return low, high, nil
+}
+
+// solveUnit gives the point of (0, 1) up to which below holds.
+func solveUnit(below func(float64) bool) float64 {
+	low, high := 0.0, 1.0
+	for range 1100 {
+		middle := (low + high) / 2
+		if middle <= low || middle >= high || high-low < 1e-16*high {
+			break
+		}
+		if below(middle) {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	return (low + high) / 2
+}
+
+func checkSuccesses(successes, samples int64, confidence float64) error {
+	if samples < 1 || successes < 0 || successes > samples {
+		return fmt.Errorf("successes must be between 0 and samples, and samples at least 1, got %d of %d", successes, samples)
+	}
+	return checkOpenUnit("confidence", confidence)
+}
