@@ -35,7 +35,7 @@ func parseHCL(file string, content []byte) (hcl.Body, []Problem) {
 	}
 	parsed, diagnostics := hclsyntax.ParseConfig(content, file, hcl.InitialPos)
 	if problems := problemsOf(diagnostics); len(problems) > 0 {
-		return nil, problems
+		return nil, problems[:1] // what follows is what the parser made of the first
 	}
 	return parsed.Body, nil
 }

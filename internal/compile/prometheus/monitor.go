@@ -136,13 +136,13 @@ func readMonitor(object compile.Object) (*monitor, []compile.Refusal) {
 		window: time.Duration(need(r, w.Duration)), every: time.Duration(need(r, declared.Schedule.Fields().Every)),
 	}
 	if metric := need(r, declared.Metric); metric != "psi" && metric != "" {
-		r.refuse(declared.Metric.Path(), `Use metric = "psi".`, "the metric %s has no rules for Prometheus yet", metric)
+		r.refuse(declared.Metric.Path(), `Use metric = "psi".`, "The metric %s has no rules for Prometheus yet", metric)
 	}
 	m.readBins(r, b)
 	m.readMinimum(r, w)
 	if m.window > 0 && m.window < shortestWindow {
 		r.refuse(w.Duration.Path(), fmt.Sprintf("Use a window of at least %q.", promDuration(shortestWindow)),
-			"a window of %s holds less than two scrapes, and an increase needs two", promDuration(m.window))
+			"A window of %s holds less than two scrapes, and an increase needs two", promDuration(m.window))
 	}
 	if len(r.refusals) > 0 {
 		return nil, r.refusals
@@ -153,12 +153,12 @@ func readMonitor(object compile.Object) (*monitor, []compile.Refusal) {
 func (m *monitor) readBins(r *reader, b spec.Profile) {
 	if b.Method.Or("") == "categorical" || !b.Categories.IsNull() {
 		r.refuse(b.Categories.Path(), "Monitor categories with another target, or leave this monitor out.",
-			"the baseline has categories, and a Prometheus histogram has numbers")
+			"The baseline has categories, and a Prometheus histogram has numbers")
 		return
 	}
 	if b.Edges.IsNull() {
 		r.refuse(b.Edges.Path(), "Set edges to the inner edges between the bins (one fewer than there are bins), or use a baseline's profile.",
-			"the baseline has no edges: rules select a histogram's buckets by them")
+			"The baseline has no edges: rules select a histogram's buckets by them")
 		return
 	}
 	bins := int(need(r, b.Bins))
@@ -177,10 +177,10 @@ func (m *monitor) readBins(r *reader, b spec.Profile) {
 		return
 	case len(m.edges) != bins-1 || len(m.shares) != bins:
 		r.refuse(b.Edges.Path(), "Give every bin its share, and an edge between each two bins.",
-			"there are %d bins, %d edges and %d shares", bins, len(m.edges), len(m.shares))
+			"There are %d bins, %d edges and %d shares", bins, len(m.edges), len(m.shares))
 		return
 	case !ascending(m.edges):
-		r.refuse(b.Edges.Path(), "Put the edges in ascending order, each once.", "the edges do not ascend")
+		r.refuse(b.Edges.Path(), "Put the edges in ascending order, each once.", "The edges do not ascend")
 		return
 	}
 	m.smooth(r, b)
@@ -215,10 +215,10 @@ func (m *monitor) smooth(r *reader, b spec.Profile) {
 	case stats.SmoothingNone:
 		if empty := slices.Index(m.shares, 0); empty >= 0 {
 			r.refuse(b.Smoothing.Path(), `Use smoothing = "jeffreys", or fewer bins.`,
-				"the baseline's bin %d is empty, and without smoothing the index is infinite or no number at all", empty)
+				"The baseline's bin %d is empty, and without smoothing the index is infinite or no number at all", empty)
 		}
 	default:
-		r.refuse(b.Smoothing.Path(), `Use "epsilon", "laplace", "jeffreys" or "none".`, "the smoothing %q has no rules for Prometheus", method)
+		r.refuse(b.Smoothing.Path(), `Use "epsilon", "laplace", "jeffreys" or "none".`, "The smoothing %q has no rules for Prometheus", method)
 	}
 	if m.pseudo > 0 {
 		bins := float64(len(m.shares))
@@ -306,7 +306,7 @@ func join(objects []compile.Object) (map[string][]*monitor, compile.Result) {
 			if !refused {
 				result.Refusals = append(result.Refusals, compile.Refusal{
 					Address: t.address, Path: cty.GetAttrPath("signal"), Fix: "Compile the monitor together with its alert.",
-					Why: fmt.Sprintf("the monitor %q of the model %q is not among the objects, and its rules are what the alert looks at", on, model),
+					Why: fmt.Sprintf("The monitor %q of the model %q is not among the objects, and its rules are what the alert looks at", on, model),
 				})
 			}
 			continue
