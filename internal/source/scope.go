@@ -36,15 +36,14 @@ type scope struct {
 }
 
 type block struct {
-	kind     *spec.Kind
-	name     string
-	address  string
-	scope    *scope
-	file     string
-	header   hcl.Range
-	count    *hcl.Attribute
-	forEach  *hcl.Attribute
-	override bool
+	kind    *spec.Kind
+	name    string
+	address string
+	scope   *scope
+	file    string
+	header  hcl.Range
+	count   *hcl.Attribute
+	forEach *hcl.Attribute
 
 	attributes hcl.Attributes
 }

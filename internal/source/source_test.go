@@ -391,8 +391,8 @@ func TestProblemsNameTheirPlaceAndTheRemedy(t *testing.T) {
 		"an object that is not there":             {"-- p.mlops.hcl --\ndrift_monitor \"a\" {\n  baseline = baseline.scor.profile\n}\nbaseline \"score\" {}\n", `p.mlops.hcl:2:14: baseline.scor is not declared; did you mean "baseline.score"?`},
 		"an attribute that is not there":          {"-- p.mlops.hcl --\ndrift_monitor \"a\" {\n  baseline = baseline.score.profil\n}\nbaseline \"score\" {}\n", `p.mlops.hcl:2:28: baseline has no attribute "profil"; did you mean "profile"?`},
 		"one object of many without saying which": {"-- p.mlops.hcl --\ndrift_monitor \"a\" {\n  baseline = baseline.score.profile\n}\nbaseline \"score\" {\n  count = 1\n}\n", "p.mlops.hcl:2:28: this object is repeated: write which one"},
-		"a variable that is not there":            {"-- p.mlops.hcl --\nbaseline \"a\" {\n  name = var.nmae\n}\nvariable \"name\" {}\n", `var.nmae is not declared; did you mean "name"?`},
-		"a root that means nothing":               {"-- p.mlops.hcl --\nbaseline \"a\" {\n  name = registerd_model.m.name\n}\n", `"registerd_model" means nothing in a spec file; did you mean "registered_model"?`},
+		"a variable that is not there":            {"-- p.mlops.hcl --\nbaseline \"a\" {\n  name = var.naem\n}\nvariable \"name\" {}\n", `var.naem is not declared; did you mean "name"?`},
+		"a root that means nothing":               {"-- p.mlops.hcl --\nbaseline \"a\" {\n  name = registered_modell.m.name\n}\n", `"registered_modell" means nothing in a spec file; did you mean "registered_model"?`},
 		"each without for_each":                   {"-- p.mlops.hcl --\nbaseline \"a\" {\n  name = each.key\n}\n", "each means something only in a block that has for_each"},
 		"for_each over a list":                    {"-- p.mlops.hcl --\nbaseline \"a\" {\n  for_each = [1]\n}\n", "use toset([...]) for a list"},
 		"a count that is no number":               {"-- p.mlops.hcl --\nbaseline \"a\" {\n  count = \"x\"\n}\n", "count takes a number"},
@@ -485,7 +485,7 @@ locals {
 }
 drift_monitor "a" {
   model    = "m"
-  nmae     = "a"
+  naem     = "a"
   window   = ({ duration = "1h", samples = 500, durration = "2h" })
   schedule = local.shared
   baseline = { for k, v in local.shared : k => v }
@@ -522,7 +522,7 @@ alert_threshold "a" {
 		`s.mlops.hcl:15:21 meta/unknown-attribute rollout_policy.p stages[1].kindd`,
 		`s.mlops.hcl:17:3 meta/unknown-attribute rollout_policy.p rollback.automatc`,
 		`s.mlops.hcl:22:3 meta/invalid-value alert_threshold.a id`,
-		`s.mlops.hcl:6:3 meta/unknown-attribute drift_monitor.a nmae`,
+		`s.mlops.hcl:6:3 meta/unknown-attribute drift_monitor.a naem`,
 		`s.mlops.hcl:7:49 meta/unknown-attribute drift_monitor.a window.durration`,
 		`testdata/unknown-plan.json:0:0 meta/unknown-attribute mlops_rollout_policy.canary stages[1].durration`,
 		`testdata/unknown-plan.json:0:0 meta/unknown-attribute module.m.mlops_drift_monitor.score window.durration`,

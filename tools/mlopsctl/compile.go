@@ -67,10 +67,10 @@ func compilePolicy(cmd *cobra.Command, target compile.Target, report *lint.Repor
 	switch failed := report.ExitCode(lint.FailOnError); {
 	case failed == lint.ExitFindings && force:
 	case failed == lint.ExitFindings:
-		fmt.Fprintln(stderr, "Nothing was compiled: the policy has errors. Fix them, or compile it all the same with --force.")
+		cmd.PrintErrln("Nothing was compiled: the policy has errors. Fix them, or compile it all the same with --force.")
 		return exit(failed)
 	case failed != lint.ExitClean:
-		fmt.Fprintln(stderr, "Nothing was compiled: not everything could be judged.")
+		cmd.PrintErrln("Nothing was compiled: not everything could be judged.")
 		return exit(failed)
 	}
 	var objects []compile.Object
@@ -79,7 +79,7 @@ func compilePolicy(cmd *cobra.Command, target compile.Target, report *lint.Repor
 	}
 	result := compile.Emit(target, objects, compile.Options{Version: version})
 	for _, note := range result.Notes {
-		fmt.Fprintf(stderr, "note: %s: %s\n", note.Address, note.Message)
+		cmd.PrintErrf("note: %s: %s\n", note.Address, note.Message)
 	}
 	if len(result.Refusals) > 0 {
 		var findings []lint.Finding
@@ -95,7 +95,7 @@ func compilePolicy(cmd *cobra.Command, target compile.Target, report *lint.Repor
 		if err := report.TextFindings(stderr, colour, findings); err != nil {
 			return err
 		}
-		fmt.Fprintln(stderr, "Nothing was written.")
+		cmd.PrintErrln("Nothing was written.")
 		return exit(lint.ExitFindings)
 	}
 	return writeArtifacts(cmd, directory, result.Artifacts)
@@ -103,7 +103,7 @@ func compilePolicy(cmd *cobra.Command, target compile.Target, report *lint.Repor
 
 func writeArtifacts(cmd *cobra.Command, directory string, artifacts []compile.Artifact) error {
 	if len(artifacts) == 0 {
-		fmt.Fprintln(cmd.ErrOrStderr(), "note: the policy has nothing in it for this target: nothing was written")
+		cmd.PrintErrln("note: the policy has nothing in it for this target: nothing was written")
 	}
 	for _, artifact := range artifacts {
 		path := filepath.Join(directory, filepath.FromSlash(artifact.Path))
@@ -113,7 +113,9 @@ func writeArtifacts(cmd *cobra.Command, directory string, artifacts []compile.Ar
 		if err := os.WriteFile(path, artifact.Content, 0o644); err != nil { //nolint:gosec // other programs read what is compiled
 			return err
 		}
-		fmt.Fprintln(cmd.OutOrStdout(), path)
+		if _, err := fmt.Fprintln(cmd.OutOrStdout(), path); err != nil {
+			return err
+		}
 	}
 	return nil
 }

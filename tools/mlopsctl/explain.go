@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -21,22 +22,18 @@ func newExplain() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			all := review.Rules()
 			if len(args) == 0 {
-				slices.SortFunc(all, func(a, b evaluate.Rule) int { return strings.Compare(a.ID, b.ID) })
-				for _, rule := range all {
-					fmt.Fprintf(cmd.OutOrStdout(), "%-32s %-8s %s\n", rule.ID, rule.Severity, rule.Summary)
-				}
-				return nil
+				return listRules(cmd.OutOrStdout(), all)
 			}
 			if page, ok := rules.Page(args[0]); ok {
-				fmt.Fprint(cmd.OutOrStdout(), page)
-				return nil
+				_, err := io.WriteString(cmd.OutOrStdout(), page)
+				return err
 			}
 			nearest, distance := "", len(args[0])
 			for _, rule := range all {
 				if rule.ID == args[0] {
 					// A page is missing only in a build of unfinished work: say what is known.
-					fmt.Fprintf(cmd.OutOrStdout(), "%s (%s): %s.\n", rule.ID, rule.Severity, rule.Summary)
-					return nil
+					_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s (%s): %s.\n", rule.ID, rule.Severity, rule.Summary)
+					return err
 				}
 				if d := levenshtein.Distance(args[0], rule.ID, nil); d < distance {
 					nearest, distance = rule.ID, d
@@ -48,4 +45,14 @@ func newExplain() *cobra.Command {
 			return fmt.Errorf("there is no rule %q; mlopsctl explain lists them", args[0])
 		},
 	}
+}
+
+func listRules(w io.Writer, all []evaluate.Rule) error {
+	slices.SortFunc(all, func(a, b evaluate.Rule) int { return strings.Compare(a.ID, b.ID) })
+	for _, rule := range all {
+		if _, err := fmt.Fprintf(w, "%-32s %-8s %s\n", rule.ID, rule.Severity, rule.Summary); err != nil {
+			return err
+		}
+	}
+	return nil
 }

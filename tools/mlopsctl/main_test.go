@@ -141,3 +141,27 @@ func TestServeAnswersOnALoopbackAddressUntilItIsToldToStop(t *testing.T) {
 		t.Errorf("it ends with %v", err)
 	}
 }
+
+// The policy of docs/lint.md is one that the linter accepts and the compiler knows.
+func TestTheDocumentationsPolicyIsSound(t *testing.T) {
+	page, err := os.ReadFile("../../docs/lint.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```hcl\n")
+	policy, _, ok := strings.Cut(rest, "```\n")
+	if !ok {
+		t.Fatal("docs/lint.md has no policy")
+	}
+	path := filepath.Join(t.TempDir(), "doc.mlops.hcl")
+	if err := os.WriteFile(path, []byte(policy), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	root := newRoot()
+	var out strings.Builder
+	root.SetOut(&out)
+	root.SetArgs([]string{"lint", "--fail-on", "warning", path})
+	if err := root.Execute(); err != nil {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}

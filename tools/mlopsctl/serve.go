@@ -20,7 +20,9 @@ An address that other machines can reach needs a token and TLS.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			options.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			options.OnListen = func(base string) { fmt.Fprintln(cmd.OutOrStdout(), "Listening on", base) }
+			options.OnListen = func(base string) {
+				_, _ = fmt.Fprintln(cmd.OutOrStdout(), "Listening on", base) // it serves though nobody reads
+			}
 			return controlplane.Serve(cmd.Context(), options)
 		},
 	}

@@ -163,7 +163,11 @@ func (m *monitor) readBins(r *reader, b spec.Profile) {
 	}
 	bins := int(need(r, b.Bins))
 	for _, edge := range need(r, b.Edges) {
-		m.edges = append(m.edges, need(r, edge))
+		bound := need(r, edge)
+		if bound == 0 {
+			bound = 0 // not -0, which no exporter writes
+		}
+		m.edges = append(m.edges, bound)
 	}
 	if b.Shares.IsNull() {
 		m.shares = stats.EqualShares(bins)
