@@ -67,6 +67,17 @@ func TotalVariationCounts(expected, actual []int64, s Smoothing) (float64, error
 	return divergenceCounts(DivergenceTV, expected, actual, s)
 }
 
+// PearsonProportions is Pearson's divergence, sum (A-E)^2/E. A bin that is empty in the
+// baseline only makes it infinite, an error under "none".
+func PearsonProportions(expected, actual []float64, s Smoothing) (float64, error) {
+	return divergenceProportions(DivergencePearson, expected, actual, s)
+}
+
+// PearsonCounts is [PearsonProportions] on counts.
+func PearsonCounts(expected, actual []int64, s Smoothing) (float64, error) {
+	return divergenceCounts(DivergencePearson, expected, actual, s)
+}
+
 // LInfinityProportions is max |A-E|, the largest difference of a single bin's
 // proportion. Symmetric, between 0 and 1. Each slice must sum to 1 within 0.01.
 func LInfinityProportions(expected, actual []float64) (float64, error) {
