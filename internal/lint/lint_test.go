@@ -16,7 +16,7 @@ import (
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
-func run(t *testing.T, ctx context.Context, policy string) *lint.Report {
+func run(ctx context.Context, t *testing.T, policy string) *lint.Report {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	if err := os.WriteFile("p.mlops.hcl", []byte(policy), 0o600); err != nil {
@@ -32,7 +32,7 @@ const twoMistakes = `registered_model "m" {
 `
 
 func TestFindingsComeInTheOrderOfTheFile(t *testing.T) {
-	report := run(t, t.Context(), `registered_model "b" {
+	report := run(t.Context(), t, `registered_model "b" {
   zzz  = 1
   name = "b"
   risk = "hihg"
@@ -54,7 +54,7 @@ registered_model "a" {
 }
 
 func TestColoursAreOnlyAddedOnTop(t *testing.T) {
-	report := run(t, t.Context(), "registered_model \"m\" {\n  name = \"m\"\n  risky = 1\n}\n")
+	report := run(t.Context(), t, "registered_model \"m\" {\n  name = \"m\"\n  risky = 1\n}\n")
 	var plain, coloured bytes.Buffer
 	for w, colour := range map[*bytes.Buffer]bool{&plain: false, &coloured: true} {
 		if err := report.Text(w, colour); err != nil {
@@ -74,7 +74,7 @@ func TestColoursAreOnlyAddedOnTop(t *testing.T) {
 }
 
 func TestLinesAreBrokenWhereTheyAreLong(t *testing.T) {
-	report := run(t, t.Context(), "drift_monitor \"m\" {\n  x = 1\n}\n")
+	report := run(t.Context(), t, "drift_monitor \"m\" {\n  x = 1\n}\n")
 	var out bytes.Buffer
 	if err := report.Text(&out, false); err != nil {
 		t.Fatal(err)
@@ -87,7 +87,7 @@ func TestLinesAreBrokenWhereTheyAreLong(t *testing.T) {
 }
 
 func TestCaretsStandUnderWhatTheyMean(t *testing.T) {
-	report := run(t, t.Context(), "registered_model \"m\" {\n\tname = \"m\"\n\ttags = { ä = \"e\u0301\", b = 1 }\n\trisky = \"ü\"\n}\n")
+	report := run(t.Context(), t, "registered_model \"m\" {\n\tname = \"m\"\n\ttags = { ä = \"e\u0301\", b = 1 }\n\trisky = \"ü\"\n}\n")
 	var out bytes.Buffer
 	if err := report.Text(&out, false); err != nil {
 		t.Fatal(err)
@@ -101,21 +101,21 @@ func TestCaretsStandUnderWhatTheyMean(t *testing.T) {
 func TestAStoppedRunIsNotACleanOne(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	report := run(t, ctx, "registered_model \"m\" {\n  name = \"m\"\n}\n")
+	report := run(ctx, t, "registered_model \"m\" {\n  name = \"m\"\n}\n")
 	if got := report.ExitCode(lint.FailOnNever); got != lint.ExitCouldNotRun {
 		t.Errorf("exit code %d, want %d", got, lint.ExitCouldNotRun)
 	}
 }
 
 func TestSomethingThatCouldNotBeJudgedGoesBeforeFindings(t *testing.T) {
-	report := run(t, t.Context(), twoMistakes)
+	report := run(t.Context(), t, twoMistakes)
 	if report.ExitCode(lint.FailOnError) != lint.ExitCouldNotRun || len(report.Problems) != 1 {
 		t.Errorf("exit code %d, problems %v", report.ExitCode(lint.FailOnError), report.Problems)
 	}
 }
 
 func TestAFailingWriterIsAnError(t *testing.T) {
-	report := run(t, t.Context(), "registered_model \"m\" {\n  name = \"m\"\n}\n")
+	report := run(t.Context(), t, "registered_model \"m\" {\n  name = \"m\"\n}\n")
 	file, err := os.Create(filepath.Join(t.TempDir(), "closed"))
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -218,6 +219,12 @@ func (l *loader) assemble() {
 			l.terraformScope(m)
 		} else {
 			l.specScopes(m)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.options.Variables)) {
+		declares := func(s *scope) bool { return s.variables[name] != nil }
+		if len(l.bundle.scopes) > 0 && !slices.ContainsFunc(l.bundle.scopes, declares) {
+			l.problem("", "a value is given for the variable %q, which nothing declares", name)
 		}
 	}
 	l.qualify()

@@ -79,8 +79,9 @@ func (f *file) features() []*feature {
 
 func (m *monitor) group(out *bytes.Buffer) {
 	fmt.Fprintf(out, "- name: %s\n  interval: %s\n  rules:\n", quote(groupName(m)), promDuration(m.interval()))
+	labels := map[string]string{labelMonitor: m.name} // also where the series have it: rules that differ in nothing else look like duplicates
 	if step := m.step(); step > 0 {
-		record(out, increaseRecord(m), map[string]string{labelMonitor: m.name},
+		record(out, increaseRecord(m), labels,
 			fmt.Sprintf("sum by (%s, le) (increase(%s[%s]))", sourceBy, m.source(histogramMetric), promDuration(step)))
 	}
 	for bin := range m.bins() {
@@ -91,9 +92,9 @@ func (m *monitor) group(out *bytes.Buffer) {
 		record(out, countRecord(m), map[string]string{labelMonitor: m.name, labelBin: binLabel(bin, m.bins())}, expr)
 	}
 	counts := m.own(countRecord(m))
-	record(out, windowRecord(m), nil, fmt.Sprintf("sum by (%s) (clamp_min(%s, 0))", by, counts))
-	record(out, shareRecord(m), nil, m.shareExpr(counts))
-	record(out, psiRecord(m), nil, m.psiExpr(counts))
+	record(out, windowRecord(m), labels, fmt.Sprintf("sum by (%s) (clamp_min(%s, 0))", by, counts))
+	record(out, shareRecord(m), labels, m.shareExpr(counts))
+	record(out, psiRecord(m), labels, m.psiExpr(counts))
 	for _, t := range m.thresholds {
 		m.alert(out, t)
 	}
@@ -174,8 +175,7 @@ func (m *monitor) alert(out *bytes.Buffer, t *threshold) {
 	alert(out, alertDrift, expr, promDuration(t.pending), m.alertLabels(t), annotations)
 }
 
-// alertLabels are what routes and tells alerts apart. The monitor is among them, though
-// the series have it too: rules that differ in nothing else look like duplicates.
+// alertLabels are what routes alerts and tells them apart.
 func (m *monitor) alertLabels(t *threshold) map[string]string {
 	labels := map[string]string{labelSeverity: t.severity, labelAlert: t.name, labelMonitor: m.name}
 	if t.owner != "" {
@@ -232,9 +232,7 @@ func (m *monitor) unmeasured(out *bytes.Buffer, counts string) {
 
 func record(out *bytes.Buffer, name string, labels map[string]string, expr string) {
 	fmt.Fprintf(out, "  - record: %s\n", name)
-	if len(labels) > 0 {
-		fmt.Fprintf(out, "    labels: %s\n", mapping(labels))
-	}
+	fmt.Fprintf(out, "    labels: %s\n", mapping(labels))
 	writeExpr(out, expr)
 }
 

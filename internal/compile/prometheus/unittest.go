@@ -96,27 +96,30 @@ func (f *file) scenarios() []scenario {
 		idle[feature.name] = stream{cdf: first.cdf(first.raw())}
 	}
 	all := []scenario{{name: "no drift", streams: steady, goSpelling: true}}
-	for _, m := range f.monitors {
-		shifted := m.shifted(f.rateOf(m.feature))
-		streams := map[string]stream{}
-		for name, s := range steady {
-			streams[name] = s
+	// All features drift at once, so that the test grows with the policy and not with
+	// its square: once for each monitor that a feature has.
+	for turn := 0; ; turn++ {
+		streams, drifting := map[string]stream{}, 0
+		for _, feature := range f.features() {
+			streams[feature.name] = steady[feature.name]
+			if turn < len(feature.monitors) {
+				m := feature.monitors[turn]
+				streams[feature.name] = stream{rate: feature.rate(), cdf: m.cdf(m.shifted(feature.rate()))}
+				drifting++
+			}
 		}
-		streams[m.feature] = stream{rate: f.rateOf(m.feature), cdf: m.cdf(shifted)}
-		all = append(all, scenario{name: "drift in " + m.name, streams: streams})
+		if drifting == 0 {
+			break
+		}
+		name := "drift"
+		if turn > 0 {
+			name = fmt.Sprintf("drift, as monitor %d of a feature sees it", turn+1)
+		}
+		all = append(all, scenario{name: name, streams: streams})
 	}
 	return append(all,
 		scenario{name: "no traffic", streams: idle, goSpelling: true},
 		scenario{name: "no histogram", streams: map[string]stream{}})
-}
-
-func (f *file) rateOf(name string) float64 {
-	for _, feature := range f.features() {
-		if feature.name == name {
-			return feature.rate()
-		}
-	}
-	return 0
 }
 
 // rate is enough for all monitors of the feature.

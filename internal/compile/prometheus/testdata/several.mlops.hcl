@@ -35,6 +35,17 @@ drift_monitor "age" {
   schedule = { every = "30m" }
 }
 
+# The same in everything but its name and feature.
+drift_monitor "balance" {
+  model    = "fraud"
+  name     = "balance"
+  feature  = "balance"
+  metric   = "psi"
+  baseline = { name = "age", bins = 3, samples = 900, edges = [-1, 40], smoothing = "none" }
+  window   = { duration = "2h", samples = 600 }
+  schedule = { every = "30m" }
+}
+
 drift_monitor "other" {
   model    = "Fraud"
   name     = "age"
