@@ -105,7 +105,7 @@ func TestEveryRuleHasAScriptInWhichItFires(t *testing.T) {
 			continue // a fault of the program: no policy makes it fire
 		}
 		if !strings.Contains(all.String(), "stdout '"+rule.ID) && !strings.Contains(all.String(), fmt.Sprintf(" %s: ", rule.ID)) {
-			t.Errorf("no script expects %s", rule.ID)
+			t.Errorf("no script expects %s: add a policy that it refuses to one of testdata/script/rules_*.txtar", rule.ID)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/compile"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/compile/prometheus"
@@ -286,5 +288,52 @@ func TestKindsThatAreNotCarriedAreNoted(t *testing.T) {
 	result := compile.Emit(prometheus.Target{}, objects, compile.Options{})
 	if len(result.Notes) != 1 || result.Notes[0].Address != "rollout_policy.canary" {
 		t.Errorf("notes: %v", result.Notes)
+	}
+}
+
+// A plan counts how many evaluations must agree: with for as long as the time between
+// two of them, two must. Drift is there from the beginning; the first whole hour with a
+// full window is the first evaluation, the second one raises the alert.
+func TestAnHourlyMonitorsAlertNeedsAsManyHoursAsThePlanAssumes(t *testing.T) {
+	policy, err := os.ReadFile("testdata/deciles.mlops.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pending, first := range map[string]int{"0s": 60, "10m": 120, "1h": 120, "2h": 180} {
+		t.Run(pending, func(t *testing.T) {
+			directory := t.TempDir()
+			write(t, directory, emit(t, inline(t, strings.Replace(string(policy), "value       = 0.1", "value = 0.1\n  for = \""+pending+"\"", 1))))
+			path := filepath.Join(directory, "tests", "fraud_detector_test.yml")
+			content, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var file map[string]any
+			if err := yaml.Unmarshal(content, &file); err != nil {
+				t.Fatal(err)
+			}
+			var drift map[string]any
+			for _, test := range file["tests"].([]any) {
+				if test := test.(map[string]any); test["name"] == "drift" {
+					drift = test
+				}
+			}
+			raised := drift["alert_rule_test"].([]any)[0].(map[string]any)
+			at := func(minute int, expected any) map[string]any {
+				return map[string]any{"alertname": raised["alertname"], "eval_time": fmt.Sprintf("%dm", minute), "exp_alerts": expected}
+			}
+			drift["promql_expr_test"] = []any{}
+			drift["alert_rule_test"] = []any{at(first-1, []any{}), at(first, raised["exp_alerts"])}
+			file["tests"] = []any{drift}
+			if content, err = yaml.Marshal(file); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := promtool(t, "test", "rules", path); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
 	}
 }
