@@ -365,6 +365,9 @@ func engineCounts(engine Engine, metric Metric, e, a []int64, n, m int64) (float
 		add = 1
 	}
 	p, q := normalise(e, n, add), normalise(a, m, add)
+	if sum(p) == 0 || sum(q) == 0 && engine != EngineNannyML {
+		return 0, fmt.Errorf("no value falls into a bin: the bins' edges are rounded away")
+	}
 	switch engine {
 	case EngineMission:
 		return divergenceSum(Divergence(metric), p, q, DefaultSmoothing().Epsilon)
