@@ -25,6 +25,7 @@ var defaultBudgets = map[string]float64{"page": 1, "ticket": 4}
 type alarm struct {
 	sampling
 	value      float64
+	inclusive  bool // the alert fires at the value itself
 	forSeconds float64
 	severity   string
 	budget     float64 // false alarms in 30 days; none where there is no limit
@@ -152,7 +153,7 @@ func alarmOf(t spec.AlertThreshold) (alarm, bool) {
 			baseline: int64(g.BaselineSamples.Or(0)), window: g.WindowSamples.Or(0), designEffect: g.DesignEffect.Or(1),
 			windowSeconds: g.WindowSeconds.Or(0), everySeconds: g.EverySeconds.Or(0),
 		},
-		value: t.Value.Or(0), forSeconds: t.For.Or(0).Seconds(), severity: t.Severity.Or(""),
+		value: t.Value.Or(0), inclusive: t.Operator.Or("") == ">=", forSeconds: t.For.Or(0).Seconds(), severity: t.Severity.Or(""),
 		shift: sensitivity.ShiftSD.Or(defaultShift), power: sensitivity.Power.Or(defaultPower), sensitive: g.Sensitivity.IsKnown(),
 	}
 	a.effective = effectiveSamples(a.window, a.designEffect)
@@ -171,12 +172,21 @@ func alarmOf(t spec.AlertThreshold) (alarm, bool) {
 	return a, true
 }
 
-// firing computes how often the alert fires on no drift, at a value and a window of
-// so many seconds.
-func (a alarm) firing(law noise, effective int64, value, windowSeconds float64) (firing, error) {
-	p, method := law.above(value)
-	f := firing{method: method, overlap: a.overlapping(windowSeconds)}
-	mean, low, high, err := stats.MeanPower(value, a.bins(), float64(a.baseline), float64(effective), p, a.independent(windowSeconds))
+// strict is the value that the metric must exceed: a metric that can be equal to the
+// value by its very definition (a few samples in a few bins) must fire under >=.
+func (a alarm) strict(value float64) float64 {
+	if a.inclusive {
+		return value * (1 - 1e-9)
+	}
+	return value
+}
+
+// firing computes how often the alert fires on no drift at the declared value and
+// window.
+func (a alarm) firing(law noise) (firing, error) {
+	p, method := law.above(a.strict(a.value))
+	f := firing{method: method, overlap: a.overlapping(a.windowSeconds)}
+	mean, low, high, err := stats.MeanPower(a.value, a.bins(), float64(a.baseline), float64(a.effective), p, a.independent(a.windowSeconds))
 	if err != nil {
 		return f, err
 	}
@@ -194,7 +204,7 @@ func (a alarm) figures(l *laws) (alarmFigures, error) {
 	if err != nil {
 		return out, err
 	}
-	if out.firing, err = a.firing(law, a.effective, a.value, a.windowSeconds); err != nil {
+	if out.firing, err = a.firing(law); err != nil {
 		return out, err
 	}
 	if exists(a.budget) {
@@ -205,12 +215,14 @@ func (a alarm) figures(l *laws) (alarmFigures, error) {
 			return out, err
 		}
 	}
-	if a.ordered && a.bins() > 1 {
-		seen, err := law.seen(a.value, a.shift)
-		if err != nil {
+	switch {
+	case !a.ordered || a.bins() < 2:
+	case !a.reachable():
+		out.power = 0
+	default:
+		if out.power, err = a.seen(law, a.value, a.shift); err != nil {
 			return out, err
 		}
-		out.power = roundProbability(seen)
 		if out.detectableShift, err = a.detectable(law); err != nil {
 			return out, err
 		}
@@ -220,157 +232,142 @@ func (a alarm) figures(l *laws) (alarmFigures, error) {
 
 // meets reports whether the alert keeps its budget, by the figure that is shown.
 func (a alarm) meets(law noise, effective int64, value, windowSeconds float64) (bool, error) {
-	f, err := a.firing(law, effective, value, windowSeconds)
-	return f.month <= a.budget, err
+	p, _ := law.above(a.strict(value))
+	mean, err := a.mean(p, effective, value, windowSeconds)
+	return round(a.evaluations()*mean) <= a.budget, err
+}
+
+// mean is the probability that all windows that must agree pass the value on no
+// drift, where one does with probability p; near the budget, that is: elsewhere a
+// bound that is on the same side of it.
+func (a alarm) mean(p float64, effective int64, value, windowSeconds float64) (float64, error) {
+	windows := a.independent(windowSeconds)
+	if windows == 1 {
+		return p, nil
+	}
+	// The mean of a power lies between the power of the mean and the mean itself: where
+	// both are on one side of the budget, the integral over baselines can be spared.
+	least := math.Pow(p, float64(windows))
+	switch {
+	case a.evaluations()*p <= a.budget:
+		return p, nil
+	case a.evaluations()*least > 2*a.budget:
+		return least, nil
+	}
+	mean, _, _, err := stats.MeanPower(value, a.bins(), float64(a.baseline), float64(effective), p, windows)
+	return mean, err
 }
 
 // smallestValue is the smallest value of three significant digits that meets the
 // budget at the declared window; none where there is none.
 func (a alarm) smallestValue(law noise) (float64, error) {
-	return smallestOnGrid(smallestAnyValue, largestValue, func(value float64) (bool, error) {
+	guess, _ := law.upperQuantile(min(a.budget/a.evaluations(), 0.5))
+	return smallestOnGrid(smallestAnyValue, largestValue, min(guess, largestValue), func(value float64) (bool, error) {
 		return a.meets(law, a.effective, value, a.windowSeconds)
 	})
-}
-
-// smallestOnGrid is the smallest number of three significant digits from low to
-// high (powers of ten) at which a condition that stays true once it is holds.
-func smallestOnGrid(low, high float64, holds func(float64) (bool, error)) (float64, error) {
-	first, last := gridIndex(low), gridIndex(high)
-	ok, err := holds(gridValue(last))
-	if err != nil || !ok {
-		return none, err
-	}
-	for first < last {
-		middle := first + (last-first)/2
-		if ok, err = holds(gridValue(middle)); err != nil {
-			return none, err
-		}
-		if ok {
-			last = middle
-		} else {
-			first = middle + 1
-		}
-	}
-	return gridValue(last), nil
-}
-
-// largestOnGrid is the largest number of three significant digits at which a
-// condition that stays false once it is still holds.
-func largestOnGrid(low, high float64, holds func(float64) (bool, error)) float64 {
-	first, err := smallestOnGrid(low, high, func(x float64) (bool, error) {
-		ok, err := holds(x)
-		return !ok, err
-	})
-	switch {
-	case err != nil:
-		return none
-	case !exists(first):
-		return high
-	case first <= low:
-		return none
-	}
-	return gridValue(gridIndex(first) - 1)
-}
-
-// gridIndex numbers the positive decimals of three significant digits, 900 for each
-// power of ten; x must be one of them.
-func gridIndex(x float64) int {
-	exponent := int(math.Floor(math.Log10(x) + 1e-9))
-	mantissa := int(math.Round(x / math.Pow10(exponent) * 100))
-	return exponent*900 + mantissa - 100
-}
-
-func gridValue(index int) float64 {
-	exponent := int(math.Floor(float64(index) / 900))
-	mantissa := float64(index-exponent*900+100) / 100
-	return stats.RoundSignificant(mantissa*math.Pow10(exponent), digits)
 }
 
 // durationOf is how long a window of so many declared samples takes at the declared
 // traffic.
 func (a alarm) durationOf(samples float64) float64 { return samples * a.windowSeconds / a.window }
 
-// windowMeets judges a window of another size at the same traffic.
-func (a alarm) windowMeets(l *laws, samples float64) (bool, error) {
-	effective := effectiveSamples(samples, a.designEffect)
-	if effective < 1 {
-		return false, nil
-	}
-	law, err := l.at(effective)
-	if err != nil {
-		return false, err
-	}
-	return a.meets(law, effective, a.value, a.durationOf(samples))
-}
-
 // longestWindow is how much longer than declared a window is considered.
 const longestWindow = 1e6
 
 // smallestWindow is the smallest window, in declared samples at the same traffic,
-// from which on the budget is met at the declared value; none where no window
-// meets it, because the baseline itself is too small.
+// that meets the budget at the declared value: a whole number to a thousand, then
+// rounded up to three digits. None where no window meets it, because the baseline
+// itself is too small.
+//
+// A law takes milliseconds to a tenth of a second, so that few can be asked. The
+// asymptotic law, which takes none, says where to begin; from there the logarithm of
+// the false alarms, nearly straight in that of the window, says where to ask next.
 func (a alarm) smallestWindow(l *laws) (float64, error) {
-	holds := func(samples float64) (bool, error) { return a.windowMeets(l, samples) }
-	ok, err := holds(a.window)
-	if err != nil {
+	// Beyond a thousand baselines, a longer window has nothing left to lessen.
+	longest := max(a.window, 1000*float64(a.baseline)*a.designEffect)
+	first, last := countIndex(a.designEffect), countIndex(min(longest, a.window*longestWindow, maximumCount))
+	if a.bins() < 2 {
+		return countOnGrid(first), nil
+	}
+	begin, ok, err := smallest(first, last, first, manyAsks, func(i int) (bool, error) {
+		excess, err := a.excess(a.sampling.rough(a.effectiveAt(i)).above(a.strict(a.value)), i)
+		return excess <= 0, err
+	})
+	if err != nil || !ok {
+		return none, err // the asymptotic law promises too much, and does not promise this
+	}
+	index, ok, err := crossing(first, last, begin, a.windowAsks(), func(i int) (float64, error) {
+		law, err := l.at(a.effectiveAt(i))
+		if err != nil {
+			return 0, err
+		}
+		p, _ := law.above(a.strict(a.value))
+		return a.excess(p, i)
+	})
+	if err != nil || !ok {
 		return none, err
 	}
-	low, high := a.window, a.window
-	limit := min(a.window*longestWindow, maximumCount)
-	for factor := 2.0; !ok; factor *= factor {
-		if high >= limit {
-			return none, nil
-		}
-		low, high = high, min(high*factor, limit)
-		if ok, err = holds(high); err != nil {
-			return none, err
-		}
+	return countOnGrid(index), nil
+}
+
+// windowAsks is how many laws the search for a window may ask for, by what one costs.
+func (a alarm) windowAsks() int {
+	switch unlike := a.unlike(); {
+	case unlike <= 2:
+		return 40
+	case unlike <= 12 && a.smallestShare() >= 1e-3:
+		return 7
 	}
-	for factor := 2.0; low == high && low > 1; factor *= factor {
-		next := max(math.Floor(low/factor), 1)
-		if ok, err = holds(next); err != nil {
-			return none, err
-		}
-		low = next
-		if ok {
-			high = next
-		}
+	return 4
+}
+
+// effectiveAt is the effective samples of a window on the grid of counts.
+func (a alarm) effectiveAt(index int) int64 {
+	return effectiveSamples(countOnGrid(index), a.designEffect)
+}
+
+// excess is the logarithm of the false alarms over the budget, as they would be
+// shown, at a window on the grid of counts whose probability of a false alarm is p:
+// at most 0 where the budget is kept.
+func (a alarm) excess(p float64, index int) (float64, error) {
+	mean, err := a.mean(p, a.effectiveAt(index), a.value, a.durationOf(countOnGrid(index)))
+	if err != nil {
+		return 0, err
 	}
-	for high-low > 1 {
-		middle := low + math.Floor((high-low)/2)
-		if high/low > 4 {
-			middle = math.Floor(math.Sqrt(low * high))
-		}
-		if ok, err = holds(middle); err != nil {
-			return none, err
-		}
-		if ok {
-			high = middle
-		} else {
-			low = middle
-		}
-	}
-	return high, nil
+	shown := round(a.evaluations() * mean)
+	return math.Log(shown / a.budget), nil
+}
+
+// seen is the probability, as it is shown, that one evaluation passes a value when
+// the mean has shifted.
+func (a alarm) seen(law noise, value, shift float64) (float64, error) {
+	seen, err := law.seen(a.strict(value), shift)
+	return roundProbability(seen), err
 }
 
 // detectable is the smallest shift, to three digits, that is seen with the power
 // that is asked for; none where not even the largest is.
 func (a alarm) detectable(law noise) (float64, error) {
-	return smallestOnGrid(0.001, largestShift, func(shift float64) (bool, error) {
-		seen, err := law.seen(a.value, shift)
-		return roundProbability(seen) >= a.power, err
+	guess, err := smallestOnGrid(0.001, largestShift, none, func(shift float64) (bool, error) {
+		return law.rough.seen(a.value, shift) >= a.power, nil
+	})
+	if err != nil {
+		return none, err
+	}
+	return smallestOnGrid(0.001, largestShift, guess, func(shift float64) (bool, error) {
+		seen, err := a.seen(law, a.value, shift)
+		return seen >= a.power, err
 	})
 }
 
 // largestShift is the largest shift that is considered, in standard deviations.
 const largestShift = 10
 
-// seenAt is the power at another value, as it is shown.
+// seenAt is the power at another value.
 func (s *thresholdSubject) seenAt(value float64) (float64, error) {
 	law, err := s.laws.at(s.alarm.effective)
 	if err != nil {
 		return none, err
 	}
-	seen, err := law.seen(value, s.alarm.shift)
-	return roundProbability(seen), err
+	return s.alarm.seen(law, value, s.alarm.shift)
 }

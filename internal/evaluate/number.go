@@ -58,14 +58,14 @@ func floor(x float64) float64 { return math.Floor(x + tolerance(x)) }
 // ceil rounds up likewise.
 func ceil(x float64) float64 { return math.Ceil(x - tolerance(x)) }
 
-func tolerance(x float64) float64 { return 1e-12 * max(1, math.Abs(x)) }
+func tolerance(x float64) float64 { return min(1e-12*max(1, math.Abs(x)), 1e-3) }
 
 // show writes a number for a message: counts with thousands separators, others as
 // stored.
 func show(x float64) string {
 	text := strconv.FormatFloat(x, 'f', -1, 64)
 	if x != 0 && (math.Abs(x) < 1e-6 || math.Abs(x) >= 1e15) {
-		return stats.FormatFloat(x)
+		return strings.Replace(stats.FormatFloat(x), "e-0", "e-", 1)
 	}
 	whole, fraction, hasFraction := strings.Cut(strings.TrimPrefix(text, "-"), ".")
 	var out strings.Builder

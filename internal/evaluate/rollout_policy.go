@@ -92,7 +92,7 @@ func (h hypothesis) looking() (*stats.Sequential, error) {
 // the control, show the effect.
 func (h hypothesis) powerOf(c stats.Comparison, design *stats.Sequential, samplesTreatment float64) (float64, error) {
 	n := samplesTreatment / h.designEffect
-	if design == nil {
+	if design == nil || h.looks == 1 {
 		return c.Power(n)
 	}
 	if h.spending != "" {
@@ -114,20 +114,28 @@ func (h hypothesis) powerOf(c stats.Comparison, design *stats.Sequential, sample
 }
 
 // requiredOf is the number of treatment samples that the declared power takes,
-// before rounding; none where the numbers give none (a power below the
-// significance level, an effect too small for any sample).
-func (h hypothesis) requiredOf(c stats.Comparison, design *stats.Sequential) float64 {
-	var n float64
-	var err error
-	if design == nil || h.spending == "" {
-		n, err = c.SamplesTreatment(h.power)
-	} else {
-		n, err = c.SamplesTreatmentWithLooks(h.power, design)
-	}
-	if err != nil || !exists(n) || n*h.designEffect > maximumCount {
+// before rounding, with looks that inflate the sample by a factor; none where the
+// numbers give none (a power below the significance level, an effect too small for
+// any sample).
+func (h hypothesis) requiredOf(c stats.Comparison, inflation float64) float64 {
+	n, err := c.SamplesTreatment(h.power)
+	if n *= h.designEffect * inflation; err != nil || !exists(n) || n > maximumCount {
 		return none
 	}
-	return n * h.designEffect
+	return n
+}
+
+// inflationOf is the factor by which the looks' largest sample exceeds that of a
+// single one.
+func (h hypothesis) inflationOf(design *stats.Sequential) float64 {
+	if design == nil || h.spending == "" {
+		return 1
+	}
+	inflation, err := design.Inflation(h.power)
+	if err != nil {
+		return none // a power that the looks have without any sample
+	}
+	return inflation
 }
 
 // stage is a declared stage whose numbers are known.
@@ -164,8 +172,9 @@ func (s stage) rates(requestsPerSecond float64, control string) (treatment, othe
 type rolloutSubject struct {
 	declared   spec.RolloutPolicy
 	rate       float64
-	hypothesis *hypothesis // nil where none is declared
-	design     *stats.Sequential
+	hypothesis *hypothesis       // nil where none is declared
+	design     *stats.Sequential // nil for one look
+	inflation  float64           // of the looks' largest sample; 1 for one look or no spending
 	stages     []stage
 	deciding   int // -1 where no stage can decide
 	typeError  float64
@@ -285,7 +294,11 @@ func (s *rolloutSubject) collect(st *stage, design *stats.Sequential) error {
 		}
 		st.power = roundProbability(power)
 	}
-	if required := h.requiredOf(c, design); exists(required) {
+	inflation := 1.0
+	if design != nil {
+		inflation = s.inflation
+	}
+	if required := h.requiredOf(c, inflation); exists(required) {
 		st.requiredTreatment = ceil(required)
 		st.requiredControl = ceil(required * st.ratio)
 		collecting := ceil(max(st.requiredTreatment/rateTreatment, st.requiredControl/rateControl))
@@ -310,6 +323,7 @@ func (s *rolloutSubject) compute(guardrails []guardrail) error {
 		if s.design, err = h.looking(); err != nil {
 			return err
 		}
+		s.inflation = h.inflationOf(s.design)
 		s.typeError = roundProbability(h.significance)
 		if s.design != nil {
 			s.typeError = roundProbability(s.design.TypeIError())

@@ -16,7 +16,7 @@ var emptyBaselineBin = Rule{
 		p, b := s.profile.Fields(), s.declared.Binning.Fields()
 		empty, emptyKnown := p.EmptyBins.Get()
 		bins, binsKnown := p.Bins.Get()
-		if !emptyKnown || !binsKnown || p.Smoothing.IsUnknown() || spec.AnyUnknown(s.declared.Binning, b.Method, b.Bins) {
+		if !emptyKnown || !binsKnown || p.Smoothing.IsUnknown() || spec.AnyUnknown(s.declared.Bins, s.declared.Binning, b.Method, b.Bins) {
 			return later
 		}
 		smoothing := p.Smoothing.Or(stats.SmoothingEpsilon)

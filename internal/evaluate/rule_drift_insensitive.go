@@ -16,7 +16,7 @@ var insensitive = Rule{
 			return later
 		}
 		a, f := s.alarm, s.figures
-		if !a.sensitive || !exists(f.power) || f.power >= a.power {
+		if !a.sensitive || !exists(f.power) || f.power >= a.power || !a.reachable() {
 			return pass
 		}
 		detail := fmt.Sprintf("sensitivity asks that a shift of the mean by %s standard deviations is seen with probability %s. With %s, one evaluation sees it with probability %s.",
@@ -25,12 +25,12 @@ var insensitive = Rule{
 			detail += fmt.Sprintf(" The smallest shift that it sees with probability %s is %s standard deviations.", show(a.power), show(f.detectableShift))
 		}
 		finding := spec.Finding{Path: s.declared.Value.Path(), Detail: detail}
-		largest := largestOnGrid(smallestAnyValue, largestValue, func(value float64) (bool, error) {
+		largest, err := largestOnGrid(smallestAnyValue, largestValue, a.value, func(value float64) (bool, error) {
 			seen, err := s.seenAt(value)
 			return seen >= a.power, err
 		})
 		var ways []string
-		if exists(largest) && largest < a.value {
+		if err == nil && exists(largest) && largest < a.value {
 			way := fmt.Sprintf("lower value to %s", show(largest))
 			if lowest := f.smallestValue; exists(lowest) && lowest > largest {
 				way += fmt.Sprintf(" (which then fires on noise: the budget of false alarms needs %s at this window, so lengthen the window as well)", show(lowest))

@@ -39,7 +39,7 @@ const caveat = "Independent observations are assumed: correlated ones fire more 
 
 // describe names the sample sizes.
 func (a alarm) describe() string {
-	text := fmt.Sprintf("%s bins, a baseline of %s samples and windows of %s", show(float64(a.bins())), show(float64(a.baseline)), show(a.window))
+	text := fmt.Sprintf("%s, a baseline of %s samples and windows of %s", plural(float64(a.bins()), "bin", "bins"), show(float64(a.baseline)), show(a.window))
 	if a.designEffect != 1 {
 		text += fmt.Sprintf(" (worth %s independent ones at a design effect of %s)", show(float64(a.effective)), show(round(a.designEffect)))
 	}
@@ -61,7 +61,8 @@ func (a alarm) monthly(f firing) string {
 	}
 	text += " falsely in 30 days"
 	if f.overlap > 1 {
-		text += fmt.Sprintf(", about %s, because %s windows overlap at a time", plural(f.monthlyNotifiable, "notification", "notifications"), show(f.overlap))
+		return text + fmt.Sprintf(", about %s, because %s windows overlap at a time (from %s notifications with a lucky baseline to %s evaluations with an unlucky one)",
+			plural(f.monthlyNotifiable, "notification", "notifications"), show(f.overlap), show(f.low), show(f.high))
 	}
 	return text + fmt.Sprintf(" (%s to %s, depending on the baseline that was drawn)", show(f.low), show(f.high))
 }

@@ -16,13 +16,14 @@ var tooManyBins = Rule{
 	ID: "drift/too-many-bins", Severity: spec.Warning, Kind: "drift_monitor",
 	Summary: "Too few samples for so many bins",
 	Check: judge(func(m monitorSubject) Verdict {
-		if !m.known {
-			return later
+		b := m.declared.Baseline.Fields()
+		if !m.known || spec.AnyUnknown(b.Digest, b.Edges) {
+			return later // what the fix is depends on where the bins come from
 		}
 		s := m.sampling
 		scarce, what := float64(s.effective), fmt.Sprintf("a window's %s samples", show(s.window))
 		if s.designEffect != 1 {
-			what = fmt.Sprintf("a window's %s samples, worth %s independent ones at a design effect of %s,", show(s.window), show(float64(s.effective)), show(round(s.designEffect)))
+			what = fmt.Sprintf("a window's %s samples, worth %s independent ones at a design effect of %s", show(s.window), show(float64(s.effective)), show(round(s.designEffect)))
 		}
 		windowIsScarce := true
 		if float64(s.baseline) < scarce {
@@ -33,7 +34,7 @@ var tooManyBins = Rule{
 			return pass
 		}
 		finding := spec.Finding{
-			Path: m.declared.Baseline.Fields().Bins.Path(),
+			Path: b.Bins.Path(),
 			Detail: fmt.Sprintf("Of %s, the smallest of the %d bins expects %s; below %d, single observations move the metric, and an empty bin alone can raise an alert.",
 				what, s.bins(), show(round(expected)), leastSamplesPerBin),
 		}
@@ -41,7 +42,7 @@ var tooManyBins = Rule{
 		if bins := m.fewerBins(scarce); bins >= 2 {
 			ways = append(ways, fmt.Sprintf("use %d bins", bins))
 			kind, path := "", "baseline.bins"
-			if !m.declared.Baseline.Fields().Digest.IsNull() {
+			if !b.Digest.IsNull() {
 				kind, path = "baseline", "binning.bins"
 			}
 			finding.Alternatives = append(finding.Alternatives, spec.Change{Kind: kind, Assign: map[string]cty.Value{path: spec.Number(float64(bins))}})
@@ -72,7 +73,8 @@ var tooManyBins = Rule{
 // where the bins are not the policy's to choose by number.
 func (m monitorSubject) fewerBins(scarce float64) int {
 	b := m.declared.Baseline.Fields()
-	byNumber := b.Method.Or("") == "quantile" || b.Shares.IsNull() && b.Edges.IsNull() && b.Categories.IsNull()
+	byHand := b.Shares.IsNull() && b.Edges.IsNull() && b.Categories.IsNull()
+	byNumber := byHand || b.Method.Or("") == "quantile" && !b.Digest.IsNull()
 	if !byNumber {
 		return 0
 	}

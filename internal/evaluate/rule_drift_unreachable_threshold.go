@@ -19,15 +19,14 @@ var unreachableThreshold = Rule{
 			return later
 		}
 		a := s.alarm
-		highest := a.highest()
-		reaches := a.value < highest || a.value == highest && s.declared.Operator.Or(">") == ">="
-		if !s.measured || !exists(highest) || reaches {
+		if !s.measured || a.reachable() {
 			return pass
 		}
+		highest := a.highest()
 		finding := spec.Finding{
 			Path: s.declared.Value.Path(),
-			Detail: fmt.Sprintf("Over %s bins with windows of %s samples and smoothing %q, %s is at most %s, when all of a window falls into one bin. The value %s is never passed, whatever the drift.",
-				show(float64(a.bins())), show(a.window), a.smoothing.Method, s.declared.Signal.Fields().Metric.Or("the metric"), show(round(highest)), show(a.value)),
+			Detail: fmt.Sprintf("Over %s with windows of %s samples and smoothing %q, %s is at most %s, when all of a window falls into one bin. The value %s is never passed, whatever the drift.",
+				plural(float64(a.bins()), "bin", "bins"), show(a.window), a.smoothing.Method, s.declared.Signal.Fields().Metric.Or("the metric"), show(round(highest)), show(a.value)),
 			Fix: "Use more than one bin: a single bin has all values before and after.",
 		}
 		if highest > 0 {
@@ -43,6 +42,12 @@ var unreachableThreshold = Rule{
 		}
 		return found(finding)
 	}),
+}
+
+// reachable reports whether any window at all can pass the value.
+func (a alarm) reachable() bool {
+	highest := a.highest()
+	return !exists(highest) || a.strict(a.value) < highest
 }
 
 // highest is the largest PSI that any window can have against the baseline's

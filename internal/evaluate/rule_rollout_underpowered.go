@@ -3,9 +3,11 @@ package evaluate
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/stats"
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
@@ -78,10 +80,13 @@ func (s *rolloutSubject) underpowered(st stage) spec.Finding {
 }
 
 func describeStage(st stage) string {
-	if st.name == st.kind {
-		return st.kind
+	switch {
+	case st.name != st.kind:
+		return fmt.Sprintf("%s stage %q", st.kind, st.name)
+	case st.kind == spec.StageAB:
+		return "ab stage"
 	}
-	return fmt.Sprintf("%s stage %q", st.kind, st.name)
+	return st.kind
 }
 
 // describe says what must be seen.
@@ -92,16 +97,34 @@ func (h hypothesis) describe() string {
 	case h.kind == "mean":
 		return fmt.Sprintf("a change of %s at a standard deviation of %s", show(h.effect), show(h.stdDev))
 	}
-	return fmt.Sprintf("%s -> %s", show(h.baselineRate), show(round(h.baselineRate+h.effect)))
+	return alike(h.baselineRate, stats.RoundSignificant(h.baselineRate+h.effect, 12))
 }
 
-// with judges the deciding stage after a change to it or to the hypothesis.
+// alike writes two rates with the same number of decimals.
+func alike(from, to float64) string {
+	decimals := 0
+	for _, rate := range []float64{from, to} {
+		_, fraction, _ := strings.Cut(show(rate), ".")
+		decimals = max(decimals, len(fraction))
+	}
+	return fmt.Sprintf("%.*f -> %.*f", decimals, from, decimals, to)
+}
+
+// with judges the deciding stage after a change to it or to the hypothesis. With
+// several looks the power is costly, and the sample that is required for it tells
+// the same.
 func (s *rolloutSubject) with(st stage, h hypothesis) (stage, bool) {
 	changed := *s
 	changed.hypothesis = &h
-	st.power, st.requiredTreatment, st.requiredControl, st.minimumSeconds = none, none, none, none
+	looks := s.design != nil
+	if looks {
+		changed.hypothesis.looks = 1
+	}
 	if err := changed.collect(&st, s.design); err != nil {
 		return st, false
+	}
+	if looks {
+		return st, exists(st.requiredTreatment) && st.requiredTreatment <= st.treatment && st.requiredControl <= st.control
 	}
 	return st, exists(st.power) && st.power >= h.power
 }
@@ -117,8 +140,11 @@ func (s *rolloutSubject) longerStage(st stage) (string, map[string]cty.Value, bo
 		longer.seconds = duration.Seconds()
 		if longer, ok := s.with(longer, *s.hypothesis); ok {
 			path := spec.PathString(st.declared.Duration.Path())
-			return fmt.Sprintf("lengthen %s to %q, which collects %s and %s", path, duration, show(longer.treatment), show(longer.control)),
-				map[string]cty.Value{path: cty.StringVal(duration.String())}, true
+			way := fmt.Sprintf("lengthen %s to %q, which collects %s and %s", path, duration, show(longer.treatment), show(longer.control))
+			if delay := s.hypothesis.delaySecs; delay > 0 {
+				way += fmt.Sprintf(" and includes the label_delay of %s", showSeconds(delay))
+			}
+			return way, map[string]cty.Value{path: cty.StringVal(duration.String())}, true
 		}
 		if needed = duration.Seconds() * 1.02; needed > maximumSeconds {
 			break
@@ -128,8 +154,8 @@ func (s *rolloutSubject) longerStage(st stage) (string, map[string]cty.Value, bo
 }
 
 // largerShare looks for a larger share of the same stage, up to the next live one:
-// beyond an even split more of the candidate is less of the control, so it is tried
-// percent by percent.
+// beyond an even split more of the candidate is less of the control, so shares of two
+// digits are tried one by one.
 func (s *rolloutSubject) largerShare(st stage) (string, map[string]cty.Value, bool) {
 	limit := 100.0
 	for _, later := range s.stages[s.deciding+1:] {
@@ -138,7 +164,7 @@ func (s *rolloutSubject) largerShare(st stage) (string, map[string]cty.Value, bo
 			break
 		}
 	}
-	for percent := math.Floor(st.percent) + 1; percent < limit; percent++ {
+	for percent := nextShare(st.percent); percent < limit; percent = nextShare(percent) {
 		larger := st
 		larger.percent = percent
 		if larger, ok := s.with(larger, *s.hypothesis); ok {
@@ -148,6 +174,12 @@ func (s *rolloutSubject) largerShare(st stage) (string, map[string]cty.Value, bo
 		}
 	}
 	return "", nil, false
+}
+
+// nextShare is the next larger share of two digits, in percent.
+func nextShare(percent float64) float64 {
+	unit := math.Pow10(int(math.Floor(math.Log10(percent)+1e-9)) - 1)
+	return stats.RoundSignificant((math.Floor(percent/unit+1e-9)+1)*unit, 2)
 }
 
 // largerEffect is the smallest effect, or for non-inferiority the smallest margin,
@@ -179,7 +211,7 @@ func (s *rolloutSubject) largerEffect(st stage) (string, map[string]cty.Value, b
 	}
 	// A power of ten above what is declared is no longer the same question.
 	low, high := math.Pow(10, math.Floor(math.Log10(size))), math.Pow(10, math.Ceil(math.Log10(size))+1)
-	smallest, err := smallestOnGrid(low, high, func(value float64) (bool, error) {
+	smallest, err := smallestOnGrid(low, high, size, func(value float64) (bool, error) {
 		if value <= size {
 			return false, nil
 		}

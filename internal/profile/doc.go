@@ -7,7 +7,8 @@
 // itself or less; files above [MaximumSize] are refused.
 //
 // Missing values are the texts "", "NA", "N/A", "<NA>", "NaN" and "null" in any
-// case, blanks around them apart. They are counted and never dropped in silence.
+// case, blanks around them apart. They are counted and never dropped in silence; in
+// a file of one column, a blank line between values is one of them.
 // An infinite value is an error for the methods that need numbers: it has no place
 // between edges, and makes mean and standard deviation meaningless.
 package profile

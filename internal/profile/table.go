@@ -132,7 +132,7 @@ func parse(in io.Reader, path string) (*Table, error) {
 	}
 
 	records := csv.NewReader(buffered)
-	records.ReuseRecord = true
+	records.ReuseRecord, records.TrimLeadingSpace = true, true
 	header, err := records.Read()
 	if errors.Is(err, io.EOF) {
 		return nil, &Error{Part: PartFile, Why: fmt.Sprintf("%s has nothing but blank lines", path), Fix: "It needs a header row with the names of the columns, and the data below."}
@@ -151,6 +151,8 @@ func parse(in io.Reader, path string) (*Table, error) {
 		t.names = append(t.names, strings.TrimSpace(strings.Clone(header[i])))
 		t.columns = append(t.columns, &column{counts: map[string]int64{}})
 	}
+	next, _ := records.FieldPos(0) // the line after the record before
+	next += strings.Count(header[0], "\n") + 1
 	for {
 		record, err := records.Read()
 		if errors.Is(err, io.EOF) {
@@ -160,6 +162,15 @@ func parse(in io.Reader, path string) (*Table, error) {
 			return nil, readError(path, err)
 		}
 		t.rows++
+		if len(header) == 1 {
+			// The reader skips blank lines; in a file of one column each is a missing
+			// value.
+			line, _ := records.FieldPos(0)
+			blank := int64(max(line-next, 0))
+			t.columns[0].missing += blank
+			t.rows += blank
+			next = line + strings.Count(record[0], "\n") + 1
+		}
 		for i, text := range record {
 			if !utf8.ValidString(text) {
 				line, _ := records.FieldPos(i)
