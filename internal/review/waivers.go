@@ -123,7 +123,7 @@ func (r *Reviewer) judgeWaiver(w *waiver, object spec.Object, judged []string) (
 	case w.expired:
 		return spec.Finding{
 			Rule: waiverExpired.ID, Severity: waiverExpired.Severity, Summary: waiverExpired.Summary, Path: w.declared.Expires.Path(),
-			Detail: fmt.Sprintf("The waiver of %s ended on %s (UTC), and today is %s. Its reason was: %s", w.rule, w.declared.Expires.Or(""), r.options.Today.UTC().Format(time.DateOnly), quoteReason(w.declared.Reason)),
+			Detail: fmt.Sprintf("The waiver of %s ended on %s (UTC), and today is %s. Its reason was %s.", w.rule, w.declared.Expires.Or(""), r.options.Today.UTC().Format(time.DateOnly), quoteReason(w.declared.Reason)),
 			Fix:    "Remove the waiver and fix what it covered, or decide again and set a later date.",
 		}, true
 	case w.used || !slices.Contains(judged, w.rule):
@@ -134,9 +134,9 @@ func (r *Reviewer) judgeWaiver(w *waiver, object spec.Object, judged []string) (
 
 func quoteReason(reason spec.Value[string]) string {
 	if text, ok := reason.Get(); ok {
-		return fmt.Sprintf("%q.", text)
+		return fmt.Sprintf("%q", text)
 	}
-	return "not known yet."
+	return "not known yet"
 }
 
 func ruleByID(id string) (evaluate.Rule, bool) {
