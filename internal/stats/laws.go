@@ -83,7 +83,8 @@ type NoDriftParameters struct {
 //     else Kolmogorov's law at round(NM/(N+M)). Continuous values: ties make it an upper
 //     bound.
 //   - "wasserstein_normalised": that of normal values, in large samples. Heavy tails have
-//     up to twice the false alarms (t with 3 degrees of freedom), light ones fewer.
+//     two to three times the false alarms (t with 3 degrees of freedom), uniform values two
+//     thirds.
 //   - p-values: a small one is drift; of the statistic's law, by its reference law. They
 //     are uniform where the reference law is right, and not where it disregards the
 //     baseline's noise ("chi_squared_exact_p").
