@@ -2,6 +2,7 @@ package evaluate_test
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/evaluate"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/profile"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/stats"
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
@@ -149,6 +151,21 @@ func TestAnAlertsFigures(t *testing.T) {
 	}
 }
 
+func TestAValueThatTheMetricCanEqualFiresUnderGreaterOrEqualOnly(t *testing.T) {
+	// Two observations in two bins: both fall into one of them half of the time.
+	atom, err := stats.PSIProportions([]float64{0.5, 0.5}, []float64{1, 0}, stats.DefaultSmoothing())
+	if err != nil {
+		t.Fatal(err)
+	}
+	value := strconv.FormatFloat(atom, 'g', -1, 64)
+	for operator, want := range map[string]string{">": "0", ">=": "0.5"} {
+		v := threshold(t, value, signal(2, 1e6, 2, ""), fmt.Sprintf(`,"operator":%q`, operator))
+		if got := texts(figures(t, "alert_threshold", v))["false_alarm_rate"]; got != want {
+			t.Errorf("psi %s %s: got %s, want %s", operator, value, got, want)
+		}
+	}
+}
+
 func TestNoWindowGivesAValueThatIsTooHighItsPower(t *testing.T) {
 	for _, window := range []float64{500, 1e4, 1e6, 1e12} {
 		power, _ := figures(t, "alert_threshold", threshold(t, "0.25", signal(10, 1000, window, ""), "")).GetAttr("power").AsBigFloat().Float64()
@@ -238,6 +255,19 @@ func TestARolloutsFigures(t *testing.T) {
 			hypothesis: fmt.Sprintf(proportion, ""), stages: half,
 			want:      map[string]string{"power": "0.99999"},
 			wantStage: map[string]string{"samples_treatment": "1440", "samples_control": "142560", "power": "0.25", "exposed_requests": "1440"},
+		},
+		"a matched baseline takes at most what is left": {
+			hypothesis: fmt.Sprintf(proportion, `,"control":"matched_baseline"`), stages: `[{"name":"ab","kind":"ab","traffic_percent":80,"duration":"1h"}]`, want: map[string]string{},
+			wantStage: map[string]string{"samples_treatment": "115200", "samples_control": "28800"},
+		},
+		"the slower arm says how long a stage must last": {
+			hypothesis: fmt.Sprintf(proportion, ""), stages: `[{"name":"ab","kind":"ab","traffic_percent":99.9,"duration":"1h"}]`,
+			want:      map[string]string{"required_samples_treatment": "7494810", "required_samples_control": "7503"},
+			wantStage: map[string]string{"minimum_duration": `"2d4h6m15s"`},
+		},
+		"the stage that decides need not be the last": {
+			hypothesis: fmt.Sprintf(proportion, ""), stages: `[{"name":"canary","kind":"canary","traffic_percent":5,"duration":"2h","decides":true},{"name":"ab","kind":"ab","traffic_percent":50,"duration":"1h"}]`,
+			want: map[string]string{"power": "0.968", "required_samples_treatment": "7643"},
 		},
 		"one-sided tests need fewer": {
 			hypothesis: fmt.Sprintf(proportion, `,"alternative":"greater"`), stages: canary,

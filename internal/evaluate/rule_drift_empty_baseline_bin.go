@@ -43,16 +43,12 @@ var emptyBaselineBin = Rule{
 			}
 			return found(finding)
 		case byNumber && bins < asked:
-			finding := spec.Finding{
+			return found(spec.Finding{
 				Path: b.Bins.Path(),
 				Detail: fmt.Sprintf("%s bins were asked for and %s are left: many values are equal, so that edges coincide. The bins do not hold equal shares, and the largest one hides what happens inside it.",
 					show(asked), show(bins)),
-				Fix: `Set binning.method = "explicit" with edges between the frequent values, or "categorical" where there are few distinct ones.`,
-			}
-			if bins >= 2 {
-				finding.Fix = fmt.Sprintf(`Ask for fewer bins until none collapses, or set binning.method = "explicit" with edges between the frequent values ("categorical" where there are few distinct ones).`)
-			}
-			return found(finding)
+				Fix: `Ask for fewer bins until none collapses, or set binning.method = "explicit" with edges between the frequent values ("categorical" where there are few distinct ones).`,
+			})
 		}
 		return pass
 	}),

@@ -93,6 +93,13 @@ func TestAProfileHas(t *testing.T) {
 				Numbers: &profile.Numbers{Minimum: 1, Maximum: 2, Mean: 1.5, StdDev: math.Sqrt(0.5)},
 			},
 		},
+		"no blank line where a quoted field has a line break": {
+			text: "score\n\"1\n\"\n2\n", column: "score", binning: profile.Binning{Method: profile.MethodQuantile, Bins: 2},
+			want: profile.Result{
+				Method: "quantile", Requested: 2, Counts: []int64{1, 1}, Edges: []float64{1.5}, Samples: 2,
+				Numbers: &profile.Numbers{Minimum: 1, Maximum: 2, Mean: 1.5, StdDev: math.Sqrt(0.5)},
+			},
+		},
 		"finite figures for values at the ends of what a float can hold": {
 			text: column("-1.7e308", "1.7e308", "0"), column: "score", binning: profile.Binning{Method: profile.MethodEqualWidth, Bins: 2},
 			want: profile.Result{

@@ -3,6 +3,7 @@ package review
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
@@ -135,8 +136,7 @@ func (r *Reviewer) Object(ctx context.Context, object spec.Object) Result {
 	result.Value = fill(object.Value, report.Computed)
 	result.Figures = figuresOf(object.Kind, result.Value)
 	result.Findings = certain(object, trouble.certain)
-	findings := append(trouble.judged, report.Findings...)
-	r.waive(&result, object, findings, report.Judged)
+	r.waive(&result, object, slices.Concat(trouble.judged, report.Findings), report.Judged)
 	return result
 }
 
