@@ -168,7 +168,7 @@ func measurePoint(t *testing.T, g gridPoint, seed, draws int) (out []measured) {
 	e := make([]float64, g.bins)
 	add, epsilon := s.pseudoCount(), s.epsilon()
 	if g.bins <= 5 {
-		draws *= 3 // they cost little
+		draws *= 10 // they cost little
 	}
 	for b, k := range baseline {
 		e[b] = (float64(k)+add)/(float64(n)+add*float64(g.bins)) + epsilon
