@@ -181,6 +181,9 @@ func (d *NoDrift) UpperQuantile(q float64) (value float64, method Method) {
 		return 0, method
 	}
 	low, high := 0.0, d.scale()
+	if gamma := d.gamma(); gamma.usable && q > gammaProbability { // no need of the exact law
+		high = math.Nextafter(gamma.limit, 0)
+	}
 	for {
 		p, m := d.survival(high)
 		if p <= q {

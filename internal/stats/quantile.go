@@ -3,6 +3,7 @@ package stats
 import (
 	"fmt"
 	"math"
+	"math/bits"
 	"slices"
 	"sort"
 )
@@ -103,26 +104,76 @@ func quantileBreakpoints(values []float64, bins int) ([]float64, error) {
 	if bins < 1 || bins > 1_000_000 {
 		return nil, fmt.Errorf("bins must be between 1 and 1000000, got %d", bins)
 	}
-	sorted, err := sortedCopy("values", values)
-	if err != nil {
-		return nil, err
+	if len(values) == 0 {
+		return nil, fmt.Errorf("values is empty")
 	}
-	for i, v := range sorted {
-		if math.IsInf(v, 0) {
-			return nil, fmt.Errorf("values must be finite to place quantile edges, got %v (in order, number %d)", v, i)
+	for i, v := range values {
+		if !finite(v) {
+			return nil, fmt.Errorf("values must be finite to place quantile edges, got %v at %d: drop missing values first", v, i)
 		}
+	}
+	percents := make([]float64, bins+1)
+	step := 100 / float64(bins)
+	for i := range percents {
+		percents[i] = float64(i) * step
+		if i == bins {
+			percents[i] = 100
+		}
+	}
+	sorted := slices.Clone(values)
+	if n := len(sorted); n > 64*bins && n > 1024 { // only the ranks that are read
+		ranks := make([]int, 0, 2*len(percents))
+		for _, p := range percents {
+			lower := min(int(math.Floor(float64(n-1)*(p/100))), n-1)
+			ranks = append(ranks, lower, min(lower+1, n-1))
+		}
+		slices.Sort(ranks)
+		selectRanks(sorted, 0, slices.Compact(ranks), 2*bits.Len(uint(n)))
+	} else {
+		slices.Sort(sorted)
 	}
 	out := make([]float64, bins+1)
-	step := 100 / float64(bins)
-	for i := range out {
-		percent := float64(i) * step
-		if i == bins {
-			percent = 100
-		}
-		out[i] = quantileSorted(sorted, percent/100)
+	for i, p := range percents {
+		out[i] = quantileSorted(sorted, p/100)
 	}
 	return out, nil
 }
+
+// selectRanks puts the values of the given ranks, which increase, where sorting would;
+// first is the rank of v[0]. Hoare's selection for many ranks; it sorts what does not
+// divide well.
+func selectRanks(v []float64, first int, ranks []int, depth int) {
+	for len(ranks) > 0 {
+		n := len(v)
+		if n <= 32 || depth == 0 {
+			slices.Sort(v)
+			return
+		}
+		depth--
+		pivot := median3(median3(v[0], v[n/8], v[n/4]), median3(v[3*n/8], v[n/2], v[5*n/8]), median3(v[3*n/4], v[7*n/8], v[n-1]))
+		i, j := 0, n-1
+		for i <= j {
+			for v[i] < pivot {
+				i++
+			}
+			for v[j] > pivot {
+				j--
+			}
+			if i <= j {
+				v[i], v[j] = v[j], v[i]
+				i++
+				j--
+			}
+		}
+		// v[:j+1] <= pivot <= v[i:], and what is between equals it.
+		below, _ := slices.BinarySearch(ranks, first+j+1)
+		above, _ := slices.BinarySearch(ranks, first+i)
+		selectRanks(v[:j+1], first, ranks[:below], depth)
+		v, first, ranks = v[i:], first+i, ranks[above:]
+	}
+}
+
+func median3(a, b, c float64) float64 { return max(min(a, b), min(max(a, b), c)) }
 
 // quantileSorted follows numpy's arithmetic, which interpolates from the nearer
 // end; the conversions keep compilers from fusing multiply and add.

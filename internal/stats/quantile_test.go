@@ -3,6 +3,7 @@ package stats
 import (
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
@@ -145,4 +146,35 @@ func TestQuantilesLieInOrderWithinTheValues(t *testing.T) {
 			t.Fatalf("%d values counted of %d", total, len(values))
 		}
 	})
+}
+
+func TestSelectedQuantilesAreThoseOfSorting(t *testing.T) {
+	random := rand.New(rand.NewPCG(9, 99))
+	for _, kind := range []func(i int) float64{
+		func(int) float64 { return random.NormFloat64() },
+		func(int) float64 { return float64(random.IntN(5)) },
+		func(i int) float64 { return float64(i) },
+		func(i int) float64 { return float64(-i % 97) },
+		func(int) float64 { return 3 },
+	} {
+		for _, n := range []int{1025, 4096, 30_001} {
+			values := make([]float64, n)
+			for i := range values {
+				values[i] = kind(i)
+			}
+			for _, bins := range []int{1, 7, 10} {
+				got := must(quantileBreakpoints(values, bins))(t)
+				sorted := slices.Sorted(slices.Values(values))
+				for i, v := range got {
+					percent := float64(i) * (100 / float64(bins))
+					if i == bins {
+						percent = 100
+					}
+					if want := quantileSorted(sorted, percent/100); v != want {
+						t.Fatalf("n %d, bins %d, edge %d: %v, want %v", n, bins, i, v, want)
+					}
+				}
+			}
+		}
+	}
 }

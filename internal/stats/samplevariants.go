@@ -157,15 +157,26 @@ func TTestSamples(t MeanTest, power float64) (float64, error) {
 	if tTestPower(t, tail, low, low*t.Ratio) >= power {
 		return low, nil
 	}
+	// False position with the Illinois rule: power is smooth in the samples.
+	f := func(n float64) float64 { return tTestPower(t, tail, n, n*t.Ratio) - power }
+	fLow, fHigh := f(low), f(high)
 	for range 100 {
-		middle := (low + high) / 2
-		if tTestPower(t, tail, middle, middle*t.Ratio) < power {
-			low = middle
-		} else {
-			high = middle
-		}
-		if high-low < 1e-11*high {
+		if high-low < 1e-11*high || fHigh == 0 {
 			break
+		}
+		n := low + (high-low)*fLow/(fLow-fHigh)
+		if !(n > low && n < high) {
+			n = (low + high) / 2
+		}
+		switch v := f(n); {
+		case math.Abs(v) < 1e-13:
+			return n, nil
+		case v < 0:
+			low, fLow = n, v
+			fHigh /= 2
+		default:
+			high, fHigh = n, v
+			fLow /= 2
 		}
 	}
 	return high, nil
@@ -205,22 +216,29 @@ func studentUpperQuantile(q, degrees float64) float64 {
 	if degrees > 1e8 || q >= 0.5 {
 		return normalUpperQuantile(min(q, 0.5))
 	}
-	low, high := 0.0, 2.0
+	low, high := normalUpperQuantile(q)*(1-1e-9), normalUpperQuantile(q)+1 // the normal one is smaller
 	for studentSurvival(high, degrees) > q && high < 1e300 {
 		low, high = high, high*4
 	}
-	for range 200 {
-		middle := (low + high) / 2
-		if middle <= low || middle >= high || high-low < 1e-15*high {
-			break
-		}
-		if studentSurvival(middle, degrees) > q {
-			low = middle
+	x := (low + high) / 2
+	for range 200 { // Newton's steps, on the logarithm of the tail, within the bracket
+		p := studentSurvival(x, degrees)
+		if p > q {
+			low = x
 		} else {
-			high = middle
+			high = x
 		}
+		density := math.Exp(logGamma((degrees+1)/2)-logGamma(degrees/2)-(degrees+1)/2*math.Log1p(x*x/degrees)) / math.Sqrt(degrees*math.Pi)
+		next := x + p*math.Log(p/q)/density
+		if !(next > low && next < high) {
+			next = (low + high) / 2
+		}
+		if math.Abs(next-x) <= 1e-14*x || high-low <= 1e-15*high {
+			return next
+		}
+		x = next
 	}
-	return high
+	return x
 }
 
 // noncentralTSurvival is P((Z + delta)/sqrt(V/degrees) > x), x not negative, by
