@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,10 +17,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/client"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/lint"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/testtools"
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
@@ -89,17 +93,18 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			return false, fmt.Errorf("unknown condition %q", condition)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"tf":        runTerraform,
-			"race":      raceTerraform,
-			"kill9":     killDuring,
-			"kept":      listKept,
-			"forget":    deleteKept,
-			"figure":    checkFigure,
-			"replace":   replaceText,
-			"planned":   checkPlanned,
-			"copyfiles": copyFiles,
-			"examples":  applyExamples,
-			"readme":    checkReadme,
+			"tf":           runTerraform,
+			"race":         raceTerraform,
+			"kill9":        killDuring,
+			"kept":         listKept,
+			"forget":       deleteKept,
+			"figure":       checkFigure,
+			"replace":      replaceText,
+			"planned":      checkPlanned,
+			"copyfiles":    copyFiles,
+			"examples":     applyExamples,
+			"readme":       checkReadme,
+			"samefindings": checkSameFindings,
 		},
 	})
 }
@@ -354,4 +359,72 @@ func checkReadme(ts *testscript.TestScript, _ bool, _ []string) {
 			ts.Fatalf("the README's plan has a line that the CLI does not print:\n%s", line)
 		}
 	}
+}
+
+// checkSameFindings lints a Terraform file, the JSON of a real plan of it, and the
+// same bodies as a spec file, and compares findings and figures:
+// samefindings FILE.tfplan FILE.tf RULE... The rules must be among them.
+func checkSameFindings(ts *testscript.TestScript, _ bool, args []string) {
+	plan, err := command(ts, ".", "show", "-json", args[0]).Output()
+	ts.Check(err)
+	planFile, specFile := ts.MkAbs("plan.json"), ts.MkAbs("policy.mlops.hcl")
+	ts.Check(os.WriteFile(planFile, plan, 0o600))
+	ts.Check(os.WriteFile(specFile, []byte(asSpecFile(ts.ReadFile(args[1]))), 0o600))
+
+	lintAs := func(path string) string {
+		report := lint.Run(context.Background(), lint.Options{Paths: []string{path}})
+		for _, problem := range report.Problems {
+			ts.Fatalf("%s: %v", filepath.Base(path), problem)
+		}
+		var out strings.Builder
+		for _, finding := range report.Findings {
+			fmt.Fprintf(&out, "%s %s %s %s\n  %s\n  %s\n", finding.Rule, finding.Severity,
+				strings.TrimPrefix(finding.Address, spec.TerraformPrefix), spec.PathString(finding.Path), finding.Detail, finding.Fix)
+		}
+		for _, result := range report.Results {
+			if result.Figures != cty.NilVal {
+				fmt.Fprintf(&out, "%s %#v\n", strings.TrimPrefix(result.Object.Address, spec.TerraformPrefix), result.Figures)
+			}
+		}
+		return out.String()
+	}
+	fromTerraform, fromPlan, fromSpec := lintAs(ts.MkAbs(args[1])), lintAs(planFile), lintAs(specFile)
+	if diff := cmp.Diff(sortedBlocks(fromTerraform), sortedBlocks(fromPlan)); diff != "" {
+		ts.Fatalf("the file and its plan disagree (-file +plan):\n%s", diff)
+	}
+	if diff := cmp.Diff(sortedBlocks(fromTerraform), sortedBlocks(fromSpec)); diff != "" {
+		ts.Fatalf("the Terraform file and the spec file disagree (-terraform +spec):\n%s", diff)
+	}
+	for _, rule := range args[2:] {
+		if !strings.Contains(fromTerraform, rule+" ") {
+			ts.Fatalf("no finding of %s among\n%s", rule, fromTerraform)
+		}
+	}
+}
+
+// sortedBlocks puts findings in an order that does not depend on where they stand
+// in a file.
+func sortedBlocks(text string) []string {
+	var blocks []string
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, " ") && len(blocks) > 0 {
+			blocks[len(blocks)-1] += line
+			continue
+		}
+		blocks = append(blocks, line)
+	}
+	slices.Sort(blocks)
+	return blocks
+}
+
+// asSpecFile changes the wrappers of Terraform's blocks into those of the spec
+// language, whose bodies are the same.
+func asSpecFile(terraform string) string {
+	text := regexp.MustCompile(`resource "mlops_(\w+)"`).ReplaceAllString(terraform, "$1")
+	text = regexp.MustCompile(`\bmlops_(\w+)\.`).ReplaceAllString(text, "$1.")
+	text = strings.ReplaceAll(text, "${path.module}/", "")
+	for _, block := range []string{`(?s)\nterraform \{.*?\n\}\n`, `(?s)\nprovider "mlops" \{.*?\}\n`} {
+		text = regexp.MustCompile(block).ReplaceAllString("\n"+text, "\n")
+	}
+	return text
 }
