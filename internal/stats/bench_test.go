@@ -2,6 +2,7 @@ package stats
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -225,5 +226,21 @@ func BenchmarkProportionSamples(b *testing.B) {
 func BenchmarkEngineLaw(b *testing.B) {
 	for b.Loop() {
 		must(NewEngineNoDrift(EngineEvidently, MetricPSI, Shape{}, 1000, 200, EngineOptions{}))(b).Survival(0.1)
+	}
+}
+
+// BenchmarkFigureSetOf is a monitor's noise figures, by metric.
+func BenchmarkFigureSetOf(b *testing.B) {
+	for _, size := range []gridPoint{{10, 10_000, 1000}, {50, 1_000_000, 1_000_000}} {
+		for _, metric := range Metrics() {
+			b.Run(fmt.Sprintf("%s/%d-bins", metric, size.bins), func(b *testing.B) {
+				for b.Loop() {
+					law := must(NewNoDriftFor(metric, NoDriftParameters{EqualShares(size.bins), size.baseline, size.window, DefaultSmoothing()}))(b)
+					for _, q := range []float64{0.5, 0.05, 0.01, 0.001} {
+						law.UpperQuantile(q)
+					}
+				}
+			})
+		}
 	}
 }

@@ -1,7 +1,17 @@
-// Package stats is the mathematics under the plan-time evaluator: divergences
-// between binned distributions, the law of the population stability index when
-// nothing has drifted, sample sizes, group-sequential boundaries, and the
-// chance that a guardrail aborts a healthy rollout.
+// Package stats is the mathematics under the plan-time evaluator:
+//
+//   - measures of drift on counts, proportions and samples, and the law of each
+//     when nothing has drifted ([NewNoDrift], [NewNoDriftFor]), its power and the
+//     shift it sees; as other tools compute them too ([EngineValue],
+//     [NewEngineNoDrift]);
+//   - sample sizes and power of comparisons ([NewProportionComparison],
+//     [TTestSamples]), group-sequential designs ([NewSequential]);
+//   - what noise does to gates, guardrails and service signals
+//     ([AUCStandardError], [FalseAbort], [QuantileRanks]) and what persistence
+//     and many monitors make of it ([MofNARL], [NoDrift.OverlappingAlarms],
+//     [NewFamilyAlarms]).
+//
+// docs/statistics.md has the formulas, the sources and the measured errors.
 //
 // It works on slices and floats, knows nothing of models or policies, reads no
 // clock and does no input or output. Every function is deterministic: the few

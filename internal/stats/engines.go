@@ -812,8 +812,8 @@ func drawOverBaseline(random *rand.Rand, s *shapeTable, n, m int64, skew float64
 	e = drawMultinomial(random, n-2, p, sum(p))
 	e[0]++
 	e[bins-1]++
-	out := append(p, below+above)
-	a = drawMultinomial(random, m, out, sum(out))
+	all := slices.Concat(p, []float64{below + above})
+	a = drawMultinomial(random, m, all, sum(all))
 	return e, a[:bins]
 }
 

@@ -3,6 +3,7 @@ package stats
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -202,7 +203,7 @@ func TestDivergencesAreWhatTheyMustBe(t *testing.T) {
 				t.Fatalf("%s of equals: %v", name, self)
 			}
 			// The order of bins does not count.
-			re, ra := append(e[1:bins:bins], e[0]), append(a[1:bins:bins], a[0])
+			re, ra := slices.Concat(e[1:], e[:1]), slices.Concat(a[1:], a[:1])
 			if moved, _ := m.call(re, ra); !near(moved, v, 1e-9) && math.Abs(moved-v) > 1e-12 {
 				t.Fatalf("%s: %v, with bins moved %v", name, v, moved)
 			}
@@ -367,4 +368,42 @@ func FuzzLaws(f *testing.F) {
 			t.Fatalf("survival %v, quantile %v", p, x)
 		}
 	})
+}
+
+func FuzzDesigns(f *testing.F) {
+	f.Add(uint8(5), 0.05, -4.0, 0.8, true)
+	f.Add(uint8(1), 1.0, math.NaN(), 0.0, false)
+	f.Add(uint8(12), 1e-300, 40.0, 1-1e-16, true)
+	f.Fuzz(func(t *testing.T, looks uint8, alpha, parameter, power float64, two bool) {
+		fractions, err := equalLooks(int(looks % 16))
+		if err != nil {
+			return
+		}
+		for _, family := range []string{SpendingHwangShihDeCani, SpendingPower, SpendingPocock} {
+			d, err := NewSequentialSpending(Spending{family, parameter}, fractions, alpha, two)
+			checkDesignFuzz(t, d, err, power)
+		}
+		for _, shape := range []string{ShapePocock, ShapeOBrienFleming} {
+			d, err := NewSequentialClassical(shape, fractions, alpha, two)
+			checkDesignFuzz(t, d, err, power)
+		}
+		d, err := NewHaybittlePeto(fractions, parameter, alpha, two)
+		checkDesignFuzz(t, d, err, power)
+	})
+}
+
+func checkDesignFuzz(t *testing.T, d *Sequential, err error, power float64) {
+	t.Helper()
+	if err != nil {
+		return
+	}
+	for _, z := range d.CriticalValues() {
+		if math.IsNaN(z) {
+			t.Fatal("NaN critical value")
+		}
+	}
+	v, err := d.Inflation(power)
+	defined(t, "inflation", err, v)
+	v, err = d.Power(2)
+	defined(t, "power", err, v)
 }

@@ -201,6 +201,17 @@ func TestKolmogorovSmirnovLawAgainstSimulation(t *testing.T) {
 
 func TestExactKSMeetsItsAsymptoticLaw(t *testing.T) {
 	// Sizes without a common factor, where steps are finest.
+	for _, n := range []int64{10_000, 1_000_000, 1 << 40} { // the law's own switch, at 5,000
+		l := &ksLaw{n: n, m: n}
+		for _, x := range []float64{0.5, 1, 2, 3, 4} {
+			d := x * l.scale()
+			if size := ksEffective(n, n); size < 1e6 {
+				wantNear(t, fmt.Sprint("expansion at ", x), l.asymptotic(d), ksOneSampleSurvival(size, d), 0.02)
+			} else {
+				wantNear(t, fmt.Sprint("limit at ", x), l.asymptotic(d), kolmogorovSurvival(x), 0.02)
+			}
+		}
+	}
 	for _, x := range []float64{0.6, 1, 1.36, 2, 2.6} {
 		n, m := int64(2003), int64(997)
 		d := x * math.Sqrt(1/float64(n)+1/float64(m))
@@ -315,6 +326,10 @@ func TestThresholdAtARateGivesTheRateBack(t *testing.T) {
 					x, _ := p.LowerQuantile(q)
 					if got, _ := p.Below(x); got > q || got < 0.6*q {
 						t.Errorf("%s: P(p-value <= %v) = %v, wanted %v", metric, x, got, q)
+					}
+					x, _ = p.UpperQuantile(q)
+					if got, _ := p.Survival(x); got > q+1e-8 || got < 0.5*q && q > 1e-3 {
+						t.Errorf("%s: P(p-value > %v) = %v, wanted %v", metric, x, got, q)
 					}
 					continue
 				}
