@@ -1,3 +1,3 @@
 output "psi" {
-  value = provider::mlops::psi([100, 100, 100, 100], [90, 95, 105, 110]) # 0.0051
+  value = provider::mlops::psi([100, 100, 100, 100], [90, 95, 105, 110]) # 0.0063
 }
