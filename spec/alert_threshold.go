@@ -75,7 +75,7 @@ var alertThreshold = &Kind{
 		"signal.bins":              {wholeNumber(), between(from(1), upTo(MaximumBins))},
 		"signal.bin_shares":        {proportions()},
 		"signal.smoothing":         {oneOf(smoothings...)},
-		"signal.epsilon":           {between(above(0), below(1))},
+		"signal.epsilon":           {between(above(0), upTo(0.1))},
 		"signal.baseline_samples":  {wholeNumber(), between(from(1), upTo(1e15))},
 		"signal.window_samples":    {wholeNumber(), between(from(1), upTo(1e15))},
 		"signal.effective_samples": {wholeNumber(), between(from(0), upTo(1e15))},

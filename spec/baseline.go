@@ -170,7 +170,7 @@ var baseline = &Kind{
 		"binning.bins":      {wholeNumber(), between(from(2), upTo(MaximumBins))},
 		"binning.edges":     {ascendingNumbers()},
 		"binning.smoothing": {oneOf(smoothings...)},
-		"binning.epsilon":   {between(above(0), below(1))},
+		"binning.epsilon":   {between(above(0), upTo(0.1))},
 	}),
 	Together: func(v cty.Value) []Finding {
 		findings := exactlyOne(v, nil, "file", "bins")

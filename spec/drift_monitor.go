@@ -200,7 +200,7 @@ var driftMonitor = &Kind{
 		"baseline.empty_bins":        {wholeNumber(), between(from(0), upTo(MaximumBins))},
 		"baseline.shares":            {proportions()},
 		"baseline.smoothing":         {oneOf(smoothings...)},
-		"baseline.epsilon":           {between(above(0), below(1))},
+		"baseline.epsilon":           {between(above(0), upTo(0.1))},
 		"baseline.method":            {oneOf("quantile", "equal_width", "explicit", "categorical")},
 		"window.duration":            {durationAtLeast(1e9)},
 		"window.samples":             {wholeNumber(), between(from(1), upTo(1e15))},
