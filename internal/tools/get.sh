@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Prints the path of a tool, installing it first if need be:
 #
-#   internal/tools/get.sh terraform|tofu|promtool|mlflow|golangci-lint|tfplugindocs|gotestsum|goreleaser
+#   internal/tools/get.sh terraform|tofu|promtool|mlflow|peers|golangci-lint|tfplugindocs|gotestsum|goreleaser
 #
 # "terraform" is the terraform or tofu on PATH, or else OpenTofu built from its
-# Go module. "mlflow" is the Python interpreter of a virtual environment with
-# MLflow. Everything goes under .cache/tools, in folders named by version, so
+# Go module. "mlflow" and "peers" are the Python interpreters of virtual
+# environments with MLflow, and with what the statistics are compared with. Everything goes under .cache/tools, in folders named by version, so
 # that a second run finds it there; nothing outside the checkout changes but
 # Go's and pip's own caches. On failure the last line of standard error says why.
 set -euo pipefail
@@ -147,21 +147,25 @@ promtool_from_debian() {
 
 # --- MLflow ---
 
-mlflow() {
-  local version out
-  version=$(sed -n 's/^mlflow==//p' "$here/mlflow/requirements.txt")
+mlflow() { python_with "$here/mlflow/requirements.txt" mlflow.server '850 MB'; }
+
+# What the statistics are compared with: Evidently, NannyML, statsmodels.
+peers() { python_with "$root/internal/stats/testdata/generate/requirements.txt" 'evidently, nannyml, statsmodels' '2.3 GB'; }
+
+# python_with REQUIREMENTS MODULES SIZE: the Python of a virtual environment that
+# has what the file lists and can import the modules.
+python_with() {
   # The digest of the whole list, since any line may move.
-  out=$tools/mlflow-$version-$(cksum <"$here/mlflow/requirements.txt" | cut -d' ' -f1)
-  [ -e "$out/complete" ] || locked mlflow_from_pypi "$out"
+  local out
+  out=$tools/$tool-$(cksum <"$1" | cut -d' ' -f1)
+  [ -e "$out/complete" ] || locked python_from_pypi "$out" "$@"
   python_in "$out"
 }
-
 python_in() {
   if [ -x "$1/Scripts/python.exe" ]; then printf '%s\n' "$1/Scripts/python.exe"; else printf '%s\n' "$1/bin/python"; fi
 }
-
-mlflow_from_pypi() {
-  local out=$1 candidate python=
+python_from_pypi() {
+  local out=$1 requirements=$2 modules=$3 size=$4 candidate python=
   [ ! -e "$out/complete" ] || return 0
   for candidate in python3 python3.14 python3.13 python3.12 python3.11 python; do
     if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
@@ -169,24 +173,24 @@ mlflow_from_pypi() {
       break
     fi
   done
-  [ -n "$python" ] || die "mlflow: it needs Python 3.11 or later, and there is none on PATH"
-  say "installing MLflow in ${out#"$root"/} (once; 850 MB)"
+  [ -n "$python" ] || die "$tool: it needs Python 3.11 or later, and there is none on PATH"
+  say "installing ${requirements#"$root"/} in ${out#"$root"/} (once; $size)"
   rm -rf "$out"
   quietly "$python" -m venv "$out" ||
-    die "mlflow: $python cannot make a virtual environment (Debian: apt-get install python3-venv)"
-  quietly "$(python_in "$out")" -m pip install --disable-pip-version-check -r "$here/mlflow/requirements.txt" ||
-    die "mlflow: pip could not install internal/tools/mlflow/requirements.txt; see above and .cache/tools/mlflow.log"
-  quietly "$(python_in "$out")" -c 'import mlflow.server' ||
-    die "mlflow: it was installed and cannot be imported; see .cache/tools/mlflow.log"
+    die "$tool: $python cannot make a virtual environment (Debian: apt-get install python3-venv)"
+  quietly "$(python_in "$out")" -m pip install --disable-pip-version-check -r "$requirements" ||
+    die "$tool: pip could not install ${requirements#"$root"/}; see above and .cache/tools/$tool.log"
+  quietly "$(python_in "$out")" -c "import $modules" ||
+    die "$tool: it was installed and cannot be imported; see .cache/tools/$tool.log"
   touch "$out/complete"
 }
 
 tool=${1:-}
 case $tool in
-  terraform | tofu | promtool | mlflow) "$tool" ;;
+  terraform | tofu | promtool | mlflow | peers) "$tool" ;;
   golangci-lint) go_tool golangci-lint github.com/golangci/golangci-lint/v2 github.com/golangci/golangci-lint/v2/cmd/golangci-lint ;;
   tfplugindocs) go_tool tfplugindocs github.com/hashicorp/terraform-plugin-docs github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs ;;
   gotestsum) go_tool gotestsum gotest.tools/gotestsum gotest.tools/gotestsum ;;
   goreleaser) go_tool goreleaser github.com/goreleaser/goreleaser/v2 github.com/goreleaser/goreleaser/v2 ;;
-  *) die "usage: internal/tools/get.sh terraform|tofu|promtool|mlflow|golangci-lint|tfplugindocs|gotestsum|goreleaser" ;;
+  *) die "usage: internal/tools/get.sh terraform|tofu|promtool|mlflow|peers|golangci-lint|tfplugindocs|gotestsum|goreleaser" ;;
 esac
