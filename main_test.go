@@ -86,25 +86,21 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			}
 			return os.WriteFile(configuration, fmt.Appendf(nil, "provider_installation {\n  dev_overrides {\n    \"mlops-as-code/mlops\" = %q\n  }\n  direct {}\n}\n", filepath.Dir(provider)), 0o600)
 		},
-		Condition: func(condition string) (bool, error) {
-			if condition == "root" {
-				return os.Geteuid() == 0, nil
-			}
-			return false, fmt.Errorf("unknown condition %q", condition)
-		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"tf":           runTerraform,
-			"race":         raceTerraform,
-			"kill9":        killDuring,
-			"kept":         listKept,
-			"forget":       deleteKept,
-			"figure":       checkFigure,
-			"replace":      replaceText,
-			"planned":      checkPlanned,
-			"copyfiles":    copyFiles,
-			"examples":     applyExamples,
-			"readme":       checkReadme,
-			"samefindings": checkSameFindings,
+			"tf":            runTerraform,
+			"race":          raceTerraform,
+			"kill9":         killDuring,
+			"kept":          listKept,
+			"forget":        deleteKept,
+			"serve":         serve,
+			"forget-remote": deleteServed,
+			"figure":        checkFigure,
+			"replace":       replaceText,
+			"planned":       checkPlanned,
+			"copyfiles":     copyFiles,
+			"examples":      applyExamples,
+			"readme":        checkReadme,
+			"samefindings":  checkSameFindings,
 		},
 	})
 }
@@ -175,7 +171,7 @@ func raceTerraform(ts *testscript.TestScript, _ bool, args []string) {
 func command(ts *testscript.TestScript, directory string, args ...string) *exec.Cmd {
 	cmd := exec.Command(ts.Getenv("TERRAFORM"), args...)
 	cmd.Dir = ts.MkAbs(directory)
-	for _, name := range []string{"PATH", "HOME", "TF_CLI_CONFIG_FILE", "CHECKPOINT_DISABLE", "TF_IN_AUTOMATION", "TF_CLI_ARGS_apply", "TF_CLI_ARGS_plan", "MLFLOW", "TMPDIR", "WORK"} {
+	for _, name := range []string{"PATH", "HOME", "TF_CLI_CONFIG_FILE", "CHECKPOINT_DISABLE", "TF_IN_AUTOMATION", "TF_CLI_ARGS_apply", "TF_CLI_ARGS_plan", "MLFLOW", "MLOPS_ENDPOINT", "TMPDIR", "WORK"} {
 		if value := ts.Getenv(name); value != "" {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
@@ -249,6 +245,36 @@ func deleteKept(ts *testscript.TestScript, _ bool, args []string) {
 	object, err := plane.Get(context.Background(), args[1], args[2])
 	ts.Check(err)
 	ts.Check(plane.Delete(context.Background(), args[1], args[2], object.ETag))
+}
+
+// serve runs a control plane for a team, on loopback, until the script ends.
+func serve(ts *testscript.TestScript, _ bool, _ []string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	listening, ended := make(chan string, 1), make(chan error, 1)
+	go func() {
+		ended <- controlplane.Serve(ctx, controlplane.ListenOptions{
+			Address: "127.0.0.1:0", DataFile: ts.MkAbs("served.db"),
+			OnListen: func(url string) { listening <- url },
+		})
+	}()
+	ts.Defer(func() { cancel(); <-ended })
+	select {
+	case url := <-listening:
+		ts.Setenv("MLOPS_ENDPOINT", url)
+	case err := <-ended:
+		ended <- err
+		ts.Fatalf("the control plane does not start: %v", err)
+	}
+}
+
+// deleteServed deletes an object of the served control plane behind Terraform's
+// back: forget-remote KIND ID.
+func deleteServed(ts *testscript.TestScript, _ bool, args []string) {
+	plane, err := client.New(client.Options{Endpoint: ts.Getenv("MLOPS_ENDPOINT")})
+	ts.Check(err)
+	object, err := plane.Get(context.Background(), args[0], args[1])
+	ts.Check(err)
+	ts.Check(plane.Delete(context.Background(), args[0], args[1], object.ETag))
 }
 
 // checkFigure compares an output's number: figure NAME VALUE TOLERANCE, the

@@ -122,7 +122,7 @@ var baseline = &Kind{
 					"path":   requiredString("The file's path: relative to the working directory in Terraform (write `${path.module}/...`), to the spec file itself in a spec file."),
 					"column": requiredString("The column to profile."),
 					"format": stringWithDefault("csv", "The file's format."),
-					"digest": optionalString("The file's SHA-256 as `sha256:<64 hexadecimal digits>`: a file that differs is an error."),
+					"digest": optionalString("The file's SHA-256 as `sha256:<64 hexadecimal digits>`: a file that differs is an error, also one that changes between a saved plan and its apply."),
 				},
 			},
 			"bins": schema.ListNestedAttribute{

@@ -172,8 +172,11 @@ func (r *Resource) adopt(ctx context.Context, diags *diag.Diagnostics, planned c
 
 // Read refreshes the state from the control plane. Data files are never read here.
 func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	if r.data == nil || r.data.Client == nil {
+		return // the provider has warned that its configuration is not known yet
+	}
 	state, ok := r.read(&resp.Diagnostics, req.State.Raw)
-	if !ok || !r.ready(&resp.Diagnostics) {
+	if !ok {
 		return
 	}
 	name := describe(r.kind, state)
