@@ -92,6 +92,7 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			"kill9":         killDuring,
 			"kept":          listKept,
 			"forget":        deleteKept,
+			"meddle":        rewriteKept,
 			"serve":         serve,
 			"forget-remote": deleteServed,
 			"figure":        checkFigure,
@@ -245,6 +246,17 @@ func deleteKept(ts *testscript.TestScript, _ bool, args []string) {
 	object, err := plane.Get(context.Background(), args[1], args[2])
 	ts.Check(err)
 	ts.Check(plane.Delete(context.Background(), args[1], args[2], object.ETag))
+}
+
+// rewriteKept writes an object anew behind Terraform's back, which makes it another
+// revision: meddle mlops.db KIND ID.
+func rewriteKept(ts *testscript.TestScript, _ bool, args []string) {
+	plane, done := open(ts, ts.MkAbs(args[0]))
+	defer done()
+	object, err := plane.Get(context.Background(), args[1], args[2])
+	ts.Check(err)
+	_, err = plane.Update(context.Background(), args[1], args[2], object.ETag, object.Attributes)
+	ts.Check(err)
 }
 
 // serve runs a control plane for a team, on loopback, until the script ends.

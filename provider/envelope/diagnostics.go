@@ -86,6 +86,8 @@ func addClientError(diags *diag.Diagnostics, kind *spec.Kind, object, doing stri
 	switch answer.Code {
 	case client.CodeETagMismatch:
 		diags.AddError(summary, fmt.Sprintf("The %s was changed outside Terraform after this plan was made, and applying the plan would overwrite that change unseen.\n\nFix: plan again, and review what the new plan shows.", kind.Name))
+	case client.CodeNotFound:
+		diags.AddError(summary, fmt.Sprintf("The %s was deleted outside Terraform after this plan was made.\n\nFix: plan again; the new plan creates it.", kind.Name))
 	case client.CodeFailedPrecondition:
 		diags.AddError(summary, answer.Detail)
 	default:
