@@ -176,6 +176,7 @@ type rolloutSubject struct {
 	design     *stats.Sequential // nil for one look
 	inflation  float64           // of the looks' largest sample; 1 for one look or no spending
 	stages     []stage
+	guardrails []guardrail
 	deciding   int // -1 where no stage can decide
 	typeError  float64
 	known      bool
@@ -191,11 +192,10 @@ func evaluateRolloutPolicy(kind *spec.Kind, value cty.Value, _ Inputs) (any, map
 	if s.known = s.read(); !s.known {
 		return s, computed, nil
 	}
-	guardrails, guardrailsKnown := guardrailsOf(declared.Guardrails)
-	if s.known = guardrailsKnown; !s.known {
+	if s.guardrails, s.known = guardrailsOf(declared.Guardrails); !s.known {
 		return s, computed, nil
 	}
-	if err := s.compute(guardrails); err != nil {
+	if err := s.compute(); err != nil {
 		return nil, nil, err
 	}
 	computed[spec.AttributeEvaluation] = s.value(kind)
@@ -317,7 +317,7 @@ func (s *rolloutSubject) designOf(i int) *stats.Sequential {
 	return nil
 }
 
-func (s *rolloutSubject) compute(guardrails []guardrail) error {
+func (s *rolloutSubject) compute() error {
 	if h := s.hypothesis; h != nil {
 		var err error
 		if s.design, err = h.looking(); err != nil {
@@ -337,7 +337,7 @@ func (s *rolloutSubject) compute(guardrails []guardrail) error {
 				return err
 			}
 			if exists(st.seconds) {
-				falseAbort, err := s.falseAbort(*st, guardrails)
+				falseAbort, err := s.falseAbort(*st)
 				if err != nil {
 					return err
 				}
@@ -383,24 +383,41 @@ func guardrailsOf(declared spec.Value[[]spec.Value[spec.Guardrail]]) ([]guardrai
 
 // falseAbort is the probability that any guardrail aborts a healthy candidate in a
 // timed live stage.
-func (s *rolloutSubject) falseAbort(st stage, guardrails []guardrail) (float64, error) {
-	designEffect := 1.0
-	if s.hypothesis != nil {
-		designEffect = s.hypothesis.designEffect
-	}
+func (s *rolloutSubject) falseAbort(st stage) (float64, error) {
 	var aborts []float64
-	for _, g := range guardrails {
-		_, p, err := stats.FalseAbort(stats.GuardrailChecks{
-			Rate: g.baselineRate, Maximum: g.maximum, FailureLimit: g.failureLimit,
-			Samples: int64(min(floor(s.rate*st.percent/100*g.everySeconds/designEffect), maximumCount)),
-			Checks:  int64(floor(st.seconds / g.everySeconds)),
-		})
+	for _, g := range s.guardrails {
+		_, p, err := stats.FalseAbort(s.checks(st, g, g.baselineRate))
 		if err != nil {
 			return 0, err
 		}
 		aborts = append(aborts, p)
 	}
 	return stats.AnyOf(aborts)
+}
+
+// checks is what a guardrail sees of a timed live stage whose candidate fails at a
+// rate.
+func (s *rolloutSubject) checks(st stage, g guardrail, rate float64) stats.GuardrailChecks {
+	designEffect := 1.0
+	if s.hypothesis != nil {
+		designEffect = s.hypothesis.designEffect
+	}
+	return stats.GuardrailChecks{
+		Rate: rate, Maximum: g.maximum, FailureLimit: g.failureLimit,
+		Samples: int64(min(floor(s.rate*st.percent/100*g.everySeconds/designEffect), maximumCount)),
+		Checks:  int64(floor(st.seconds / g.everySeconds)),
+	}
+}
+
+// timed are the live stages that end.
+func (s *rolloutSubject) timed() []stage {
+	var out []stage
+	for _, st := range s.stages {
+		if st.live && exists(st.seconds) {
+			out = append(out, st)
+		}
+	}
+	return out
 }
 
 // value is the evaluation.

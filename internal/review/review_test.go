@@ -41,13 +41,13 @@ func declare(t testing.TB, kind, text string) spec.Object {
 
 // noisy is an alert that fires on noise; more goes into its attributes.
 func noisy(t testing.TB, more string) spec.Object {
-	return declare(t, "alert_threshold", `{"model":"m","name":"a","owner":"o","value":0.1,"severity":"page","signal":{"model":"m","monitor":"s","kind":"data_drift","metric":"psi",
+	return declare(t, "alert_threshold", `{"model":"m","name":"a","owner":"o","runbook_url":"https://r","value":0.1,"severity":"page","signal":{"model":"m","monitor":"s","kind":"data_drift","metric":"psi",
 		"bins":10,"baseline_samples":1000,"window_samples":100,"window_seconds":3600,"every_seconds":3600}`+more+`}`)
 }
 
 func quiet(t testing.TB, more string) spec.Object {
 	object := noisy(t, more)
-	object.Value = spec.Overlay(object.Value, map[string]cty.Value{"value": spec.Number(0.5)})
+	object.Value = spec.Overlay(object.Value, map[string]cty.Value{"value": spec.Number(2)})
 	return object
 }
 
@@ -337,7 +337,7 @@ func (c *chain) Walk(visit func(spec.Object) cty.Value) {
 	b := visit(baseline(c.t, c.dir, trainCSV))
 	m := declare(c.t, "drift_monitor", `{"model":"m","name":"s","feature":"score","metric":"psi","window":{"duration":"1h","samples":20},"schedule":{"every":"1h"}}`)
 	m = with(m, "baseline", b.GetAttr("profile"))
-	a := declare(c.t, "alert_threshold", `{"model":"m","name":"a","owner":"o","value":0.1}`)
+	a := declare(c.t, "alert_threshold", `{"model":"m","name":"a","owner":"o","runbook_url":"https://r","value":0.1}`)
 	a = with(a, "signal", visit(m).GetAttr("signal"))
 	visit(a)
 }

@@ -1,0 +1,65 @@
+package evaluate
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/stats"
+	"github.com/mlops-as-code/terraform-provider-mlops/spec"
+)
+
+var epsilonDominates = Rule{
+	ID: "drift/epsilon-dominates", Severity: spec.Warning, Kind: "alert_threshold",
+	Summary: "One empty bin raises the alert",
+	Check: judge(func(s *thresholdSubject) Verdict {
+		if !s.known {
+			return later
+		}
+		a := s.alarm
+		if !s.measured || !exists(a.budget) || a.bins() < 2 || a.smoothing.Method != stats.SmoothingEpsilon {
+			return pass
+		}
+		share, adds := a.emptied()
+		if !(a.strict(a.value) < adds) {
+			return pass
+		}
+		law, err := s.laws.at(a.effective)
+		if err != nil || law.law == nil {
+			return pass
+		}
+		chance := roundProbability(law.law.AnyEmptyBin())
+		month := round(a.evaluations() * chance)
+		if month <= a.budget/10 {
+			return pass
+		}
+		if s.figures.month > a.budget && month < s.figures.month/2 {
+			return pass // most false alarms have another cause: drift/noise-floor tells
+		}
+		value := stats.RoundUpSignificant(adds, digits)
+		if a.strict(value) < adds {
+			value = gridValue(gridIndex(value) + 1)
+		}
+		return found(spec.Finding{
+			Path: s.declared.Value.Path(),
+			Detail: fmt.Sprintf("With %s, a window leaves a bin empty with probability %s though nothing has drifted: %s times in 30 days, evaluated every %s; %s. A bin of the smallest share, %s, adds %s when it is empty, because %s takes the place of its share; the value is %s. The alert then tells what epsilon is, not what the data are.",
+				a.describe(), show(chance), show(month), showSeconds(a.everySeconds), a.budgetText(), show(round(share)), show(adds), show(a.smoothing.Epsilon), show(a.value)),
+			Fix: fmt.Sprintf(`Set smoothing = "jeffreys" where the baseline is declared, which adds half a count to every bin; or use fewer bins or a longer window, so that none is empty; or raise value to %s, which one empty bin does not pass.`,
+				show(value)),
+			Alternatives: []spec.Change{change(map[string]cty.Value{"value": spec.Number(value)})},
+		})
+	}),
+}
+
+// emptied is the smallest share that is not nothing, and what its bin adds to PSI,
+// as it is shown, when a window leaves it empty.
+func (a alarm) emptied() (share, adds float64) {
+	share = 1
+	for _, p := range a.shares {
+		if p > 0 {
+			share = min(share, p)
+		}
+	}
+	return share, round(share * math.Log(share/a.smoothing.Epsilon+1))
+}
