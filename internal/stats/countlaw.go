@@ -295,15 +295,25 @@ func (law *countLaw) moments(skipEmpty bool) (probability, mean, variance float6
 	var p, e1, e2, all float64
 	quiet := 0
 	largest := 0.0
+	// Weights have their peak at 1, not their sum: over many bins the product of the
+	// sums would overflow. A factor common to all terms is in no ratio below.
+	scale := make([]complex128, len(law.classes))
+	for i, c := range law.classes {
+		sum := 0.0
+		for _, w := range c.weight {
+			sum += w
+		}
+		scale[i] = complex(1/sum, 0)
+	}
 	for k := 0; k <= law.period/2; k++ {
 		theta := 2 * math.Pi * float64(k) / float64(law.period)
 		product, productAll := complex(1, 0), complex(1, 0)
 		var first, second complex128
-		for _, c := range law.classes {
+		for class, c := range law.classes {
 			var g, u, v, zero complex128
 			turn := newRotation(theta)
 			for i, w := range c.weight {
-				z := turn.next() * complex(w, 0)
+				z := turn.next() * complex(w, 0) * scale[class]
 				if i == 0 && c.first == 0 && c.alpha > 0 && (skipEmpty || math.IsInf(c.value[0], 1)) {
 					zero = z
 					continue

@@ -225,3 +225,23 @@ func BenchmarkMeanPower(b *testing.B) {
 		}
 	}
 }
+
+func TestManyBinsDoNotOverflowTheMoments(t *testing.T) {
+	for _, size := range []struct{ bins, baseline, window int64 }{
+		{200, 4000, 200000}, {200, 1000, 1e6}, {1000, 1e5, 1e6},
+	} {
+		law, err := NewPSINoDrift(EqualShares(int(size.bins)), size.baseline, size.window, DefaultSmoothing())
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The first order of the mean, which the higher ones add little to here.
+		want := (1/float64(size.baseline) + 1/float64(size.window)) * float64(size.bins-1)
+		if got := law.Mean(); math.Abs(got/want-1) > 0.02 {
+			t.Errorf("%+v: the mean on no drift is %v, to first order %v", size, got, want)
+		}
+		power, _, err := law.ShiftPower(0.1, 0.5)
+		if err != nil || !(power > 0.999) {
+			t.Errorf("%+v: half a standard deviation is seen with power %v, %v", size, power, err)
+		}
+	}
+}
