@@ -269,7 +269,12 @@ func serve(ts *testscript.TestScript, _ bool, _ []string) {
 			OnListen: func(url string) { listening <- url },
 		})
 	}()
-	ts.Defer(func() { cancel(); <-ended })
+	ts.Defer(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			ts.Logf("the control plane ended: %v", err)
+		}
+	})
 	select {
 	case url := <-listening:
 		ts.Setenv("MLOPS_ENDPOINT", url)
