@@ -163,7 +163,8 @@ func (c Comparison) Ratio() float64 { return c.ratio }
 
 // SamplesTreatment is the number of treatment samples, before rounding up, at which
 // one look has the given power; the control needs Ratio times as many. Power must
-// exceed the one-sided significance level.
+// exceed the one-sided significance level. It is at least 1: below a power of a half
+// the normal approximation can ask for less, or for none, which shows nothing.
 func (c Comparison) SamplesTreatment(power float64) (float64, error) {
 	if err := c.checkPower(power); err != nil {
 		return 0, err
@@ -172,7 +173,7 @@ func (c Comparison) SamplesTreatment(power float64) (float64, error) {
 	if !finite(n) {
 		return 0, fmt.Errorf("the effect is too small: the required sample size overflows")
 	}
-	return n, nil
+	return max(n, 1), nil
 }
 
 // Power is the chance that one look at this many treatment samples (and Ratio times
