@@ -63,6 +63,8 @@ type NoDrift struct {
 	gamma func() gammaLaw
 	empty func() float64
 	mean  func() float64
+
+	largest func() float64
 }
 
 // exactLaw is the part that answers where the gamma law may not.
@@ -146,6 +148,7 @@ func newNoDrift(in lawInput) *NoDrift {
 		p, _, _ := d.law().moments(true)
 		return max(1-p, 0)
 	})
+	d.largest = sync.OnceValue(in.largest)
 	d.mean = sync.OnceValue(func() float64 {
 		_, mean, _ := d.law().moments(false)
 		return mean
@@ -190,10 +193,11 @@ func (d *NoDrift) UpperQuantile(q float64) (value float64, method Method) {
 			method = m
 			break
 		}
-		low, high = high, 2*high
-		if high > 1e6 {
-			return math.Inf(1), m
+		most := d.largest()
+		if math.IsInf(most, 1) && high > 1e6 {
+			return most, m
 		}
+		low, high = high, min(2*high, most)
 	}
 	for range 200 {
 		middle := (low + high) / 2
@@ -278,6 +282,8 @@ func (d *NoDrift) exactSurvival(t float64) (float64, Method) {
 		if p = 1; i >= 0 {
 			p = exact.atoms[i].above
 		}
+	case t >= d.largest():
+		p = 0
 	case exact.inverted != nil:
 		p = exact.inverted.at(t)
 	case exact.asymptotic:
@@ -306,20 +312,41 @@ func (d *NoDrift) simulatedSurvival(s *simulatedLaw, t float64) float64 {
 	return s.survival(join) * chiSquaredSurvival(t/d.scale(), degrees) / at
 }
 
-// onlyValue is the divergence where one bin holds everything.
-func (in lawInput) onlyValue() float64 {
+// largest is the most that the divergence can be: each bin's part is convex in its
+// count, so everything is in one bin. It is +Inf where an empty bin makes it so.
+func (in lawInput) largest() float64 {
 	add, epsilon, bins := in.smoothing.pseudoCount(), in.smoothing.epsilon(), float64(len(in.reference))
-	sum := 0.0
-	for b, r := range in.reference {
-		count := 0.0
-		if in.alpha[b] > 0 {
-			count = float64(in.window)
-		}
-		sum += in.term(
-			(in.baseline*r+add)/(in.baseline+add*bins)+epsilon,
+	part := func(b int, count float64) float64 {
+		return in.term(
+			(in.baseline*in.reference[b]+add)/(in.baseline+add*bins)+epsilon,
 			(count+add)/(float64(in.window)+add*bins)+epsilon)
 	}
-	return sum
+	empty, infinite := 0.0, 0
+	for b := range in.reference {
+		if v := part(b, 0); math.IsInf(v, 1) {
+			infinite++
+		} else {
+			empty += v
+		}
+	}
+	most := 0.0
+	for b, alpha := range in.alpha {
+		if alpha == 0 {
+			continue
+		}
+		others := empty
+		v, alone := part(b, 0), infinite == 0
+		if math.IsInf(v, 1) {
+			alone = infinite == 1
+		} else {
+			others -= v
+		}
+		if !alone {
+			return math.Inf(1)
+		}
+		most = max(most, others+part(b, float64(in.window)))
+	}
+	return most
 }
 
 // bins is the number of bins that can hold anything.
@@ -335,7 +362,7 @@ func (d *NoDrift) bins() int {
 
 func (d *NoDrift) computeExact() exactLaw {
 	if d.bins() < 2 {
-		return exactLaw{atoms: []atom{{value: d.in.onlyValue()}}}
+		return exactLaw{atoms: []atom{{value: d.in.largest()}}}
 	}
 	law := d.law()
 	if atoms, ok := law.enumerate(); ok {

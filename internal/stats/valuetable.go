@@ -34,7 +34,7 @@ const (
 // in the count, and both are inverted. Values beyond the grid are dropped: they exceed
 // every threshold on it. Damping keeps what remains from wrapping around.
 type invertedLaw struct {
-	levels [tableLevels]func() *valueTable // nil where the work would be too much
+	levels [tableLevels]func() *valueTable // nil only the first, where the work would be too much
 }
 
 // newInvertedLaw prepares the grids for a law of the given scale, (1/N + 1/M) for the
@@ -42,19 +42,7 @@ type invertedLaw struct {
 // law and a third beyond, in steps of at most a sixth of the scale.
 func newInvertedLaw(law *countLaw, scale, degrees float64) *invertedLaw {
 	reach := scale * 2 * gammaUpperQuantile(1e-11, max(degrees, 1)/2) * 1.3 / usableTable
-	points := 1 << 10
-	for reach/float64(points) > scale/6 && points < 1<<13 {
-		points *= 2
-	}
-	step := reach / float64(points)
-	out := &invertedLaw{}
-	for i := range out.levels {
-		out.levels[i] = sync.OnceValue(func() *valueTable {
-			table, _ := law.table(points<<i, step*float64(int(1)<<i))
-			return table
-		})
-	}
-	return out
+	return newLevels(law, reach, scale/6)
 }
 
 // newInvertedTVLaw is [newInvertedLaw] for total variation, whose law is nearly normal
@@ -63,14 +51,33 @@ func newInvertedLaw(law *countLaw, scale, degrees float64) *invertedLaw {
 func newInvertedTVLaw(law *countLaw) *invertedLaw {
 	_, mean, variance := law.moments(false)
 	reach := (mean + 7.5*math.Sqrt(variance)) / usableTable
+	return newLevels(law, reach, min(math.Sqrt(variance)/30, 0.25/float64(law.m)))
+}
+
+// newLevels makes grids the first of which has the given end, and where that can be
+// afforded the given step. Each has four times the reach of the one before, and twice
+// its points, or as many as can be afforded: never fewer than the first, which costs
+// what it did. The tail that they are for has the scale of a bin that is almost empty,
+// and bears a coarse step.
+func newLevels(law *countLaw, reach, step float64) *invertedLaw {
 	points := 1 << 10
-	for step := min(math.Sqrt(variance)/30, 0.25/float64(law.m)); reach/float64(points) > step && points < 1<<13; {
+	for reach/float64(points) > step && points < 1<<13 {
 		points *= 2
 	}
+	first := sync.OnceValues(func() (*valueTable, int) { return law.table(points, reach/float64(points), tableWorkBudget) })
 	out := &invertedLaw{}
 	for i := range out.levels {
 		out.levels[i] = sync.OnceValue(func() *valueTable {
-			table, _ := law.table(points<<i, reach/float64(points)*float64(int(1)<<i))
+			table, work := first()
+			if i == 0 || table == nil {
+				return table
+			}
+			finer := i
+			for finer > 0 && work<<finer > tableWorkBudget {
+				finer--
+			}
+			p := points << finer
+			table, _ = law.table(p, reach*float64(int(1)<<(2*i))/float64(p), math.MaxInt)
 			return table
 		})
 	}
@@ -85,7 +92,7 @@ func (v *invertedLaw) at(t float64) float64 {
 	for i := range v.levels {
 		table := v.levels[i]()
 		if table == nil {
-			return most // too much work: an upper bound
+			return most // what was found so far is an upper bound
 		}
 		if !table.trusted && i < len(v.levels)-1 {
 			continue
@@ -104,7 +111,9 @@ func (v *invertedLaw) at(t float64) float64 {
 // reach is the largest threshold that the table is read at.
 func (v *valueTable) reach() float64 { return v.step * usableTable * float64(len(v.survival)) }
 
-func (law *countLaw) table(points int, step float64) (*valueTable, bool) {
+// table makes the survival function on a grid; it gives nil where that takes more than
+// so much work, of which it says how much it was.
+func (law *countLaw) table(points int, step float64, budget int) (_ *valueTable, work int) {
 	damping := tableDamping / float64(points)
 	fft := fourier.NewCmplxFFT(points)
 	spread := make([][]gridNode, len(law.classes))
@@ -116,7 +125,6 @@ func (law *countLaw) table(points int, step float64) (*valueTable, bool) {
 	grid := make([]complex128, points)
 	transform := make([]complex128, points)
 	norm, kept, largest, quiet := 0.0, 0.0, 0.0, 0
-	work := 0
 	for k := 0; k <= law.period/2; k++ {
 		theta := 2 * math.Pi * float64(k) / float64(law.period)
 		plain, within := complex(1, 0), complex(1, 0)
@@ -166,8 +174,8 @@ func (law *countLaw) table(points int, step float64) (*valueTable, bool) {
 		} else if quiet++; quiet == 4 {
 			break
 		}
-		if work > tableWorkBudget {
-			return nil, false
+		if work > budget {
+			return nil, work
 		}
 	}
 	fft.Sequence(grid, sum)
@@ -190,9 +198,9 @@ func (law *countLaw) table(points int, step float64) (*valueTable, bool) {
 	}
 	table.trusted = kept/norm-below < tableWrapped
 	if !finite(last) {
-		return nil, false
+		return nil, work
 	}
-	return table, true
+	return table, work
 }
 
 // gridNode is where one count's value goes on the grid: four neighbours and their
