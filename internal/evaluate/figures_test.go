@@ -410,16 +410,43 @@ func TestATypicalAlertTakesMilliseconds(t *testing.T) {
 	}
 }
 
+// BenchmarkAlertThreshold is an alert with all its figures, the searches for the smallest
+// value and window and for the shift that it sees among them.
 func BenchmarkAlertThreshold(b *testing.B) {
-	for name, s := range map[string]string{
-		"equal bins":   signal(10, 1000, 100, ""),
-		"unequal bins": signal(10, 1000, 100, `,"bin_shares":[0.01,0.02,0.04,0.08,0.1,0.12,0.13,0.14,0.16,0.2]`),
+	unequal := `,"bin_shares":[0.01,0.02,0.04,0.08,0.1,0.12,0.13,0.14,0.16,0.2]`
+	for _, c := range []struct{ name, value, signal, more string }{
+		{"equal bins, gamma", "0.04", signal(10, 10_000, 1000, ""), `,"false_alarms_per_30d":100`},
+		{"equal bins", "0.1", signal(10, 1000, 100, ""), ""},
+		{"unequal bins", "0.1", signal(10, 1000, 100, unequal), ""},
+		{"unequal bins, more samples", "0.1", signal(10, 10_000, 1000, unequal), ""},
+		{"unequal bins, persistent", "0.1", signal(10, 1000, 100, unequal), `,"for":"2h"`},
+		{"fifty unequal bins", "0.1", signal(50, 1e5, 3000, `,"bin_shares":`+linear(50)), ""},
+		{"a hundred unequal bins", "0.1", signal(100, 1e5, 3000, `,"bin_shares":`+linear(100)), ""},
 	} {
-		v := threshold(b, "0.1", s, "")
-		b.Run(name, func(b *testing.B) {
+		v := threshold(b, c.value, c.signal, c.more)
+		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
 				figures(b, "alert_threshold", v)
 			}
+		})
+	}
+}
+
+// BenchmarkThresholdsOfAFleet is a thousand different alerts: the cost is linear in their
+// number.
+func BenchmarkThresholdsOfAFleet(b *testing.B) {
+	for _, count := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprint(count), func(b *testing.B) {
+			alerts := make([]cty.Value, count)
+			for i := range alerts {
+				alerts[i] = threshold(b, fmt.Sprint(0.05+0.0001*float64(i)), signal(10, 10_000+float64(i), 1000, ""), `,"severity":"info"`)
+			}
+			for b.Loop() {
+				for _, v := range alerts {
+					figures(b, "alert_threshold", v)
+				}
+			}
+			b.ReportMetric(b.Elapsed().Seconds()/float64(b.N)/float64(count)*1e3, "ms/alert")
 		})
 	}
 }

@@ -3,8 +3,6 @@ package stats
 import (
 	"math"
 	"sync"
-
-	"gonum.org/v1/gonum/dsp/fourier"
 )
 
 // valueTable is a law's survival function on a grid: survival[j] is P(D > (j+1/2) step).
@@ -111,74 +109,40 @@ func (v *invertedLaw) at(t float64) float64 {
 // reach is the largest threshold that the table is read at.
 func (v *valueTable) reach() float64 { return v.step * usableTable * float64(len(v.survival)) }
 
+// tableParts is how many parts the frequencies of the sum are dealt to, each summed on
+// its own: the same on every machine, whatever its cores.
+const tableParts = 4
+
 // table makes the survival function on a grid; it gives nil where that takes more than
 // so much work, of which it says how much it was.
 func (law *countLaw) table(points int, step float64, budget int) (_ *valueTable, work int) {
 	damping := tableDamping / float64(points)
-	fft := fourier.NewCmplxFFT(points)
 	spread := make([][]gridNode, len(law.classes))
 	for i := range law.classes {
 		spread[i] = law.classes[i].onGrid(points, step, damping)
 	}
-	sum := make([]complex128, points)
-	product := make([]complex128, points)
-	grid := make([]complex128, points)
-	transform := make([]complex128, points)
-	norm, kept, largest, quiet := 0.0, 0.0, 0.0, 0
-	for k := 0; k <= law.period/2; k++ {
-		theta := 2 * math.Pi * float64(k) / float64(law.period)
-		plain, within := complex(1, 0), complex(1, 0)
-		for i, c := range law.classes {
-			clear(grid)
-			var g, beyond complex128
-			turn := newRotation(theta)
-			for j, w := range c.weight {
-				z := turn.next()
-				node := &spread[i][j]
-				if node.at < 0 {
-					beyond += z * complex(w, 0)
-					continue
-				}
-				g += z * complex(w, 0)
-				re, im := real(z), imag(z)
-				to := grid[node.at : node.at+4 : node.at+4]
-				for n, share := range node.share {
-					to[n] += complex(float64(share*re), float64(share*im))
-				}
-			}
-			within *= integerPower(g, c.many)
-			plain *= integerPower(g+beyond, c.many)
-			fft.Coefficients(transform, grid)
-			if i == 0 {
-				for j, z := range transform {
-					product[j] = integerPower(z, c.many)
-				}
-			} else {
-				for j, z := range transform {
-					product[j] *= integerPower(z, c.many)
-				}
-			}
-			work += 4*len(c.weight) + 16*points
-		}
-		factor := law.phase(k)
-		norm += real(factor * plain)
-		kept += real(factor * within)
-		size := 0.0
-		for j, z := range product {
-			sum[j] += factor * z
-			size = max(size, absSum(z))
-		}
-		largest = max(largest, size)
-		if size > 1e-14*largest {
-			quiet = 0
-		} else if quiet++; quiet == 4 {
-			break
-		}
-		if work > budget {
+	var parts [tableParts]*tablePart
+	var wait sync.WaitGroup
+	for i := range parts {
+		parts[i] = &tablePart{sum: make([]complex128, points)}
+		wait.Go(func() { parts[i].add(law, spread, i, budget/tableParts) })
+	}
+	wait.Wait()
+	norm, kept, grid := 0.0, 0.0, parts[0].sum
+	for i, part := range parts {
+		work += part.work
+		if part.work > budget/tableParts {
 			return nil, work
 		}
+		norm += part.norm
+		kept += part.kept
+		if i > 0 {
+			for j, z := range part.sum {
+				grid[j] += z
+			}
+		}
 	}
-	fft.Sequence(grid, sum)
+	newFFT(points).backward(grid)
 	table := &valueTable{step: step, survival: make([]float64, points)}
 	density := func(j int) float64 {
 		return real(grid[j]) / (float64(points) * norm) * math.Exp(damping*float64(j))
@@ -201,6 +165,79 @@ func (law *countLaw) table(points int, step float64, budget int) (_ *valueTable,
 		return nil, work
 	}
 	return table, work
+}
+
+// tablePart is a part of the sum over frequencies.
+type tablePart struct {
+	sum        []complex128 // of the transforms in the value
+	norm, kept float64      // of the weights of all windows, and of those on the grid
+	work       int
+}
+
+// add adds every tableParts-th frequency from the given one on, until they no longer
+// matter or the work is too much.
+func (p *tablePart) add(law *countLaw, spread [][]gridNode, from, budget int) {
+	points := len(p.sum)
+	f := newFFT(points)
+	product, grid := make([]complex128, points), make([]complex128, points)
+	largest, quiet := 0.0, 0
+	for k := from; k <= law.period/2 && p.work <= budget; k += tableParts {
+		theta := 2 * math.Pi * float64(k) / float64(law.period)
+		plain, within := complex(1, 0), complex(1, 0)
+		for i, c := range law.classes {
+			clear(grid)
+			var g, beyond complex128
+			turn := newRotation(theta)
+			for j, w := range c.weight {
+				z := turn.next()
+				node := &spread[i][j]
+				if node.at < 0 {
+					beyond += z * complex(w, 0)
+					continue
+				}
+				g += z * complex(w, 0)
+				re, im := real(z), imag(z)
+				to := grid[node.at : node.at+4 : node.at+4]
+				for n, share := range node.share {
+					to[n] += complex(float64(share*re), float64(share*im))
+				}
+			}
+			within *= integerPower(g, c.many)
+			plain *= integerPower(g+beyond, c.many)
+			f.forward(grid)
+			switch {
+			case i == 0 && c.many == 1:
+				product, grid = grid, product
+			case i == 0:
+				for j, z := range grid {
+					product[j] = integerPower(z, c.many)
+				}
+			case c.many == 1:
+				for j, z := range grid {
+					product[j] *= z
+				}
+			default:
+				for j, z := range grid {
+					product[j] *= integerPower(z, c.many)
+				}
+			}
+			p.work += 4*len(c.weight) + 16*points
+		}
+		factor := law.phase(k)
+		p.norm += real(factor * plain)
+		p.kept += real(factor * within)
+		size := 0.0
+		for j, z := range product {
+			p.sum[j] += factor * z
+			size = max(size, absSum(z))
+		}
+		largest = max(largest, size)
+		if size > 1e-14*largest {
+			quiet = 0
+		} else if quiet++; quiet == 2 {
+			break
+		}
+	}
 }
 
 // gridNode is where one count's value goes on the grid: four neighbours and their
