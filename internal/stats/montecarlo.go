@@ -20,38 +20,36 @@ type simulatedLaw struct{ sorted []float64 }
 // numbers, never from a threshold, so that one law gives one table.
 func newSimulatedLaw(in lawInput, draws int) *simulatedLaw {
 	random := rand.New(rand.NewPCG(in.seed()))
-	bins := len(in.reference)
-	add, epsilon := in.smoothing.pseudoCount(), in.smoothing.epsilon()
-	denominator := float64(in.window) + add*float64(bins)
-	reference := make([]float64, bins)
-	for b, r := range in.reference {
-		reference[b] = (in.baseline*r+add)/(in.baseline+add*float64(bins)) + epsilon
-	}
-	probability := make([]float64, bins)
+	value := in.windowValue()
+	counts := make([]int64, len(in.reference))
 	out := make([]float64, draws)
 	for d := range out {
-		total := 0.0
-		for b, a := range in.alpha {
-			probability[b] = drawGamma(random, a)
-			total += probability[b]
-		}
-		left, rest, value := in.window, total, 0.0
-		for b, p := range probability {
-			count := left
-			if b < bins-1 {
-				count = 0
-				if p > 0 && left > 0 {
-					count = drawBinomial(random, left, min(p/rest, 1))
-				}
-			}
-			rest = max(rest-p, math.SmallestNonzeroFloat64)
-			left -= count
-			value += in.term(reference[b], (float64(count)+add)/denominator+epsilon)
-		}
-		out[d] = value
+		drawOverDirichlet(random, in.alpha, in.window, counts)
+		out[d] = value(counts)
 	}
 	slices.Sort(out)
 	return &simulatedLaw{sorted: out}
+}
+
+// drawOverDirichlet draws a window's counts over redrawn bin probabilities.
+func drawOverDirichlet(random *rand.Rand, alpha []float64, window int64, counts []int64) {
+	probability, rest := make([]float64, len(alpha)), 0.0
+	for b, a := range alpha {
+		probability[b] = drawGamma(random, a)
+		rest += probability[b]
+	}
+	left := window
+	for b, p := range probability {
+		counts[b] = left
+		if b < len(alpha)-1 {
+			counts[b] = 0
+			if p > 0 && left > 0 {
+				counts[b] = drawBinomial(random, left, min(p/rest, 1))
+			}
+		}
+		rest = max(rest-p, math.SmallestNonzeroFloat64)
+		left -= counts[b]
+	}
 }
 
 func (s *simulatedLaw) survival(t float64) float64 {

@@ -64,7 +64,8 @@ type NoDrift struct {
 	empty func() float64
 	mean  func() float64
 
-	largest func() float64
+	largest    func() float64
+	simulation func() *shiftSimulation
 }
 
 // exactLaw is the part that answers where the gamma law may not.
@@ -149,6 +150,7 @@ func newNoDrift(in lawInput) *NoDrift {
 		return max(1-p, 0)
 	})
 	d.largest = sync.OnceValue(in.largest)
+	d.simulation = sync.OnceValue(func() *shiftSimulation { return newShiftSimulation(in) })
 	d.mean = sync.OnceValue(func() float64 {
 		_, mean, _ := d.law().moments(false)
 		return mean
