@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-	"sort"
 )
 
 // simulationDraws is the number of windows a simulated law rests on.
@@ -52,10 +51,7 @@ func drawOverDirichlet(random *rand.Rand, alpha []float64, window int64, counts 
 	}
 }
 
-func (s *simulatedLaw) survival(t float64) float64 {
-	n := len(s.sorted)
-	return float64(n-sort.Search(n, func(i int) bool { return s.sorted[i] > t })) / float64(n)
-}
+func (s *simulatedLaw) survival(t float64) float64 { return shareAbove(s.sorted, t) }
 
 func (in lawInput) seed() (uint64, uint64) {
 	h := fnv.New128a()

@@ -3,7 +3,6 @@ package stats
 import (
 	"math/rand/v2"
 	"slices"
-	"sort"
 	"sync"
 
 	"gonum.org/v1/gonum/mathext"
@@ -91,9 +90,7 @@ func drawEdges(random *rand.Rand, alpha []float64) []float64 {
 
 // power is the share of windows that exceed the threshold.
 func (s *shiftSimulation) power(threshold, shift float64) float64 {
-	values := s.at(shift)
-	n := len(values)
-	return float64(n-sort.Search(n, func(i int) bool { return values[i] > threshold })) / float64(n)
+	return shareAbove(s.at(shift), threshold)
 }
 
 func (s *shiftSimulation) at(shift float64) []float64 {
