@@ -38,7 +38,7 @@ type binClass struct {
 	many     int
 	first    int64 // count of node 0
 	stride   int64
-	weight   []float64 // largest is 1
+	weight   []float64 // of a count, summing to 1
 	value    []float64 // not negative; +Inf where the divergence is infinite
 	expected float64   // mean count
 }
@@ -54,7 +54,73 @@ type lawInput struct {
 	smoothing  Smoothing
 }
 
+// mostClasses is how many bins with different shares a law is made of.
+const mostClasses = 40
+
+// grouped takes bins of almost equal shares for alike, at the mean of their shares, where
+// more differ than a law is made of: the same ratio apart at most, as small as will do. The
+// divergence hardly depends on the shares themselves; where it does, through bins that
+// are nearly empty, by the square of the ratio.
+func (in lawInput) grouped() lawInput {
+	distinct := slices.Clone(in.reference)
+	slices.Sort(distinct)
+	distinct = slices.Compact(distinct)
+	for b, r := range in.reference {
+		if in.alpha[b] != r*in.baseline { // of a window that has drifted: moments only
+			return in
+		}
+	}
+	if len(distinct) > 0 && distinct[0] == 0 {
+		distinct = distinct[1:]
+	}
+	if len(distinct) <= mostClasses {
+		return in
+	}
+	groups := func(ratio float64) (first []int) { // places in distinct
+		for i, r := range distinct {
+			if len(first) == 0 || r > ratio*distinct[first[len(first)-1]] {
+				first = append(first, i)
+			}
+		}
+		return first
+	}
+	low, high := 0.0, math.Log(distinct[len(distinct)-1]/distinct[0])*(1+1e-9)
+	for range 60 {
+		if middle := (low + high) / 2; len(groups(math.Exp(middle))) > mostClasses {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	first := groups(math.Exp(high))
+	sum, many := make([]float64, len(first)), make([]float64, len(first))
+	group := make([]int, len(in.reference))
+	for b, r := range in.reference {
+		if r == 0 {
+			continue
+		}
+		place, _ := slices.BinarySearch(distinct, r)
+		i, found := slices.BinarySearch(first, place)
+		if !found {
+			i--
+		}
+		group[b] = i
+		sum[i] += r
+		many[i]++
+	}
+	out := in
+	out.reference, out.alpha = slices.Clone(in.reference), slices.Clone(in.alpha)
+	for b, r := range in.reference {
+		if r > 0 {
+			out.reference[b] = sum[group[b]] / many[group[b]]
+			out.alpha[b] = out.reference[b] * in.baseline
+		}
+	}
+	return out
+}
+
 const (
+	coarseProbability = 1e-7  // of a count near 0 that stands for others
 	negligibleWeight  = 1e-22 // of a node, relative to the weightiest
 	aliasLogRatio     = 36.0  // -log of what may wrap around the sum's period
 	nodesPerDeviation = 100
@@ -120,6 +186,15 @@ func newBinClass(in lawInput, reference, alpha, odds float64, stride, offset int
 		slices.Reverse(down)
 		c.first = mode - int64(len(down))*stride
 		c.weight = append(append(down, 1), up...)
+		// They sum to 1, or over many bins the product of the sums would overflow. A common
+		// factor is in no ratio.
+		sum := 0.0
+		for _, w := range c.weight {
+			sum += w
+		}
+		for i := range c.weight {
+			c.weight[i] /= sum
+		}
 	}
 	add, epsilon := in.smoothing.pseudoCount(), in.smoothing.epsilon()
 	bins := float64(len(in.reference))
@@ -328,7 +403,7 @@ func (m *momentSums) close(all float64) {
 	m.variance = max(m.second/m.p-m.mean*m.mean, 0)
 }
 
-// momentClass is a class as moments need it: weights that sum to 1 and their products with
+// momentClass is a class as moments need it: its weights and their products with
 // the value and its square, without those of an empty bin.
 type momentClass struct {
 	node                  []momentNode
@@ -341,15 +416,8 @@ type momentClass struct {
 type momentNode struct{ w, wf, wff float64 }
 
 func newMomentClass(c *binClass) momentClass {
-	sum := 0.0
-	for _, w := range c.weight {
-		sum += w
-	}
-	// Weights have their peak at 1, not their sum: over many bins the product of the
-	// sums would overflow. A factor common to all terms is in no ratio.
 	m := momentClass{node: make([]momentNode, len(c.weight)), many: c.many}
 	for i, w := range c.weight {
-		w /= sum
 		f := c.value[i]
 		m.node[i] = momentNode{w, w * f, w * f * f}
 	}
@@ -440,6 +508,19 @@ func integerPower(z complex128, n int) complex128 {
 }
 
 func absSum(z complex128) float64 { return math.Abs(real(z)) + math.Abs(imag(z)) }
+
+// coarse says whether counts are skipped where it matters: near 0, where a bin's part of
+// the divergence is not smooth, and which a bin of few baseline samples comes near however
+// large the window.
+func (law *countLaw) coarse() bool {
+	near := 0.0
+	for _, c := range law.classes {
+		if c.stride > 1 && c.alpha > 0 && c.first < c.stride {
+			near += float64(c.many) * c.weight[0]
+		}
+	}
+	return near > coarseProbability
+}
 
 // smallestExpected is the smallest expected count of a bin that can have any.
 func (law *countLaw) smallestExpected() float64 {

@@ -6,26 +6,38 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sync"
 )
 
-// simulationDraws is the number of windows a simulated law rests on.
-const simulationDraws = 200_000
+const (
+	simulationDraws    = 200_000    // windows that a simulated law rests on
+	simulationLeast    = 20_000     // over however many bins
+	simulationBinDraws = 10_000_000 // of all bins together, between those
+	simulationParts    = 4          // dealt to goroutines, each with its own seed
+)
 
-// simulatedLaw is a law as sorted draws. Its tail below 20 draws is not read.
+// simulatedLaw is a law as sorted draws.
 type simulatedLaw struct{ sorted []float64 }
 
 // newSimulatedLaw draws windows bin by bin: baseline probabilities by gamma variables,
 // then each count binomially from what is left. The seed comes from the law's own
 // numbers, never from a threshold, so that one law gives one table.
 func newSimulatedLaw(in lawInput, draws int) *simulatedLaw {
-	random := rand.New(rand.NewPCG(in.seed()))
+	high, low := in.seed()
 	value := in.windowValue()
-	counts := make([]int64, len(in.reference))
 	out := make([]float64, draws)
-	for d := range out {
-		drawOverDirichlet(random, in.alpha, in.window, counts)
-		out[d] = value(counts)
+	var wait sync.WaitGroup
+	for part := range simulationParts {
+		wait.Go(func() {
+			random := rand.New(rand.NewPCG(high, low+uint64(part)))
+			counts := make([]int64, len(in.reference))
+			for d := part * draws / simulationParts; d < (part+1)*draws/simulationParts; d++ {
+				drawOverDirichlet(random, in.alpha, in.window, counts)
+				out[d] = value(counts)
+			}
+		})
 	}
+	wait.Wait()
 	slices.Sort(out)
 	return &simulatedLaw{sorted: out}
 }
