@@ -174,52 +174,31 @@ func NewEngineNoDrift(engine Engine, metric Metric, shape Shape, baselineSamples
 const engineDraws = 100_000
 
 // engineLaw is a simulated law, drawn when first asked.
-type engineLaw struct {
-	sorted      func() []float64
-	categorical bool
-	symmetric   bool                          // a shift is seen alike in both directions
-	shifted     func(shift float64) []float64 // sorted draws after a shift of the mean
-}
+type engineLaw struct{ sorted func() []float64 }
 
 func newEngineLaw(engine Engine, metric Metric, shape Shape, n, m int64, o EngineOptions, draws int) *engineLaw {
-	h := fnv.New128a()
-	write := func(v uint64) {
-		var b [8]byte
-		binary.LittleEndian.PutUint64(b[:], v)
-		_, _ = h.Write(b[:]) // never fails
-	}
-	_, _ = h.Write([]byte(string(engine) + "/" + string(metric)))
-	for _, x := range [][]float64{shape.Edges, shape.Shares} {
-		for _, v := range x {
-			write(math.Float64bits(v))
+	return &engineLaw{sorted: sync.OnceValue(func() []float64 {
+		h := fnv.New128a()
+		write := func(v uint64) {
+			var b [8]byte
+			binary.LittleEndian.PutUint64(b[:], v)
+			_, _ = h.Write(b[:]) // never fails
 		}
-	}
-	write(uint64(n))
-	write(uint64(m))
-	seed := h.Sum(nil)
-	high, low := binary.BigEndian.Uint64(seed[:8]), binary.BigEndian.Uint64(seed[8:])
-	table := newShapeTable(shape)
-	_, sd, skew := shape.moments()
-	bothBins := int(math.Ceil(math.Log2(float64(n+m)) + 1))
-	if engine == EngineAzure {
-		bothBins = azureBins(min(n, m))
-	}
-	simulate := func(random *rand.Rand, draws int, pair func(random *rand.Rand) (e, a []int64)) []float64 {
+		_, _ = h.Write([]byte(string(engine) + "/" + string(metric)))
+		for _, x := range [][]float64{shape.Edges, shape.Shares} {
+			for _, v := range x {
+				write(math.Float64bits(v))
+			}
+		}
+		write(uint64(n))
+		write(uint64(m))
+		seed := h.Sum(nil)
+		random := rand.New(rand.NewPCG(binary.BigEndian.Uint64(seed[:8]), binary.BigEndian.Uint64(seed[8:])))
+		table := newShapeTable(shape)
+		_, _, skew := shape.moments()
 		out := make([]float64, draws)
 		for d := range out {
-			e, a := pair(random)
-			v, err := engineCounts(engine, metric, e, a, n, m)
-			if err != nil {
-				v = math.Inf(1)
-			}
-			out[d] = v
-		}
-		slices.Sort(out)
-		return out
-	}
-	law := &engineLaw{categorical: o.Categorical, symmetric: shape.normal()}
-	law.sorted = sync.OnceValue(func() []float64 {
-		return simulate(rand.New(rand.NewPCG(high, low)), draws, func(random *rand.Rand) (e, a []int64) {
+			var e, a []int64
 			switch {
 			case o.Categorical:
 				e, a = drawMultinomial(random, n, shape.Shares, 1), drawMultinomial(random, m, shape.Shares, 1)
@@ -229,68 +208,25 @@ func newEngineLaw(engine Engine, metric Metric, shape Shape, n, m int64, o Engin
 						both[0], both[1] = append(both[0], e[i]), append(both[1], a[i])
 					}
 				}
-				return both[0], both[1]
+				e, a = both[0], both[1]
 			case engine == EngineNannyML:
-				return drawOverBaseline(random, table, n, m, skew, 0)
+				e, a = drawOverBaseline(random, table, n, m, skew)
+			default:
+				parts := math.Log2(float64(n+m)) + 1
+				if engine == EngineAzure {
+					parts = float64(azureBins(min(n, m)))
+				}
+				e, a = drawOverBoth(random, table, n, m, int(math.Ceil(parts)))
 			}
-			return drawOverBoth(random, table, n, m, bothBins)
-		})
-	})
-	law.shifted = func(shift float64) []float64 { // every shift from the same seed
-		return simulate(rand.New(rand.NewPCG(high, low+1)), engineShiftDraws, func(random *rand.Rand) (e, a []int64) {
-			if engine == EngineNannyML {
-				return drawOverBaseline(random, table, n, m, skew, shift*sd)
+			v, err := engineCounts(engine, metric, e, a, n, m)
+			if err != nil {
+				v = math.Inf(1)
 			}
-			return drawShiftedOverBoth(random, table, n, m, bothBins, shift*sd)
-		})
-	}
-	return law
-}
-
-// engineShiftDraws is the number of pairs of samples that a power rests on.
-const engineShiftDraws = 10_000
-
-// ShiftPower is the probability that the metric exceeds the threshold once the window's
-// values have moved by shift standard deviations of the shape, in the direction that is
-// seen less well: over 10,000 seeded pairs of samples, drawn as for the law itself, so good
-// to 0.015. Categories have no order, and give an error.
-func (l *engineLaw) ShiftPower(threshold, shift float64) (power float64, method Method, err error) {
-	if err := checkFinite("threshold", threshold); err != nil {
-		return 0, "", err
-	}
-	if err := checkShift(shift); err != nil {
-		return 0, "", err
-	}
-	if l.categorical {
-		return 0, "", fmt.Errorf("categories have no order: no power under a shift of the mean")
-	}
-	if shift == 0 || threshold < 0 {
-		power, method = l.Survival(threshold)
-		return power, method, nil
-	}
-	power = shareAbove(l.shifted(shift), threshold)
-	if !l.symmetric {
-		power = min(power, shareAbove(l.shifted(-shift), threshold))
-	}
-	return power, MethodMonteCarlo, nil
-}
-
-// DetectableShift is the smallest shift, to a thousandth of itself, whose
-// [engineLaw.ShiftPower] reaches the given power.
-func (l *engineLaw) DetectableShift(threshold, power float64) (shift float64, method Method, err error) {
-	if l.categorical {
-		return 0, "", fmt.Errorf("categories have no order: no shift of the mean is detectable")
-	}
-	return detectableShift(threshold, power, func(shift float64) (float64, Method) {
-		p, method, _ := l.ShiftPower(threshold, shift) // arguments that are checked already
-		return p, method
-	})
-}
-
-// shareAbove is the share of sorted values that exceed a threshold.
-func shareAbove(sorted []float64, threshold float64) float64 {
-	n := len(sorted)
-	return float64(n-sort.Search(n, func(i int) bool { return sorted[i] > threshold })) / float64(n)
+			out[d] = v
+		}
+		slices.Sort(out)
+		return out
+	})}
 }
 
 func drawMultinomial(random *rand.Rand, n int64, p []float64, total float64) []int64 {
@@ -360,41 +296,15 @@ func drawOverBoth(random *rand.Rand, s *shapeTable, n, m int64, bins int) (e, a 
 	return e, a
 }
 
-// drawShiftedOverBoth is [drawOverBoth] where the window's values have moved: the extremes
-// of each sample by their own law, then what lies between them.
-func drawShiftedOverBoth(random *rand.Rand, s *shapeTable, n, m int64, bins int, move float64) (e, a []int64) {
-	type extremes struct{ below, above, low, high float64 }
-	draw := func(n int64, move float64) extremes {
-		below, above := drawExtremes(random, float64(n))
-		return extremes{below, above, s.quantile(below, 1-below) + move, s.quantile(1-above, above) + move}
-	}
-	ofE, ofA := draw(n, 0), draw(m, move)
-	low, high := min(ofE.low, ofA.low), max(ofE.high, ofA.high)
-	counts := func(n int64, x extremes, move float64) []int64 {
-		p := s.binShares(low-move, high-move, x.below, x.above, bins)
-		out := drawMultinomial(random, n-2, p, sum(p))
-		for _, v := range []float64{x.low, x.high} {
-			out[min(max(int((v-low)/(high-low)*float64(bins)), 0), bins-1)]++
-		}
-		return out
-	}
-	return counts(n, ofE, 0), counts(m, ofA, move)
-}
-
 // drawOverBaseline draws counts in Doane's bins over the range of the baseline; those of
-// the window, whose values have moved, beyond it are in no bin.
-func drawOverBaseline(random *rand.Rand, s *shapeTable, n, m int64, skew, move float64) (e, a []int64) {
+// the window beyond it are in no bin.
+func drawOverBaseline(random *rand.Rand, s *shapeTable, n, m int64, skew float64) (e, a []int64) {
 	below, above := drawExtremes(random, float64(n))
 	bins := int(math.Ceil(doaneParts(float64(n), skew+doaneError(float64(n))*random.NormFloat64())))
-	low, high := s.quantile(below, 1-below), s.quantile(1-above, above)
-	p := s.binShares(low, high, below, above, bins)
+	p := s.binShares(s.quantile(below, 1-below), s.quantile(1-above, above), below, above, bins)
 	e = drawMultinomial(random, n-2, p, sum(p))
 	e[0]++
 	e[bins-1]++
-	if move != 0 {
-		below, above = s.at(low-move), 1-s.at(high-move)
-		p = s.binShares(low-move, high-move, below, above, bins)
-	}
 	all := slices.Concat(p, []float64{below + above})
 	a = drawMultinomial(random, m, all, sum(all))
 	return e, a[:bins]
@@ -412,14 +322,14 @@ func (l *engineLaw) Survival(t float64) (float64, Method) {
 	tail := int(engineTail * float64(n))
 	from := sorted[n-tail-1]
 	if t <= from || math.IsInf(from, 1) {
-		return shareAbove(sorted, t), MethodMonteCarlo
+		return float64(n-sort.Search(n, func(i int) bool { return sorted[i] > t })) / float64(n), MethodMonteCarlo
 	}
 	excess := 0.0
 	for _, v := range sorted[n-tail:] {
 		excess += v - from
 	}
 	if excess <= 0 || math.IsInf(excess, 1) {
-		return negligible(shareAbove(sorted, t)), MethodMonteCarlo
+		return negligible(float64(n-sort.Search(n, func(i int) bool { return sorted[i] > t })) / float64(n)), MethodMonteCarlo
 	}
 	return negligible(engineTail * math.Exp(-(t-from)*float64(tail)/excess)), MethodMonteCarlo
 }
