@@ -27,7 +27,7 @@ var noiseFloor = Rule{
 		return found(spec.Finding{
 			Severity: severity, Path: s.declared.Value.Path(),
 			Detail: fmt.Sprintf("With %s, noise alone takes %s %s %s with probability %s in each evaluation. %s; %s. %s",
-				a.describe(), s.declared.Signal.Fields().Metric.Or("the metric"), a.verb(s.declared.Operator.Or(">")), show(a.value), show(f.rate),
+				a.describe(), a.metric.Name, a.verb(s.declared.Operator.Or(">")), show(a.value), show(f.rate),
 				a.monthly(f.firing), a.budgetText(), caveat),
 			Fix: fix, Alternatives: alternatives,
 		})
@@ -39,7 +39,7 @@ const caveat = "Independent observations are assumed: correlated ones fire more 
 
 // describe names the sample sizes.
 func (a alarm) describe() string {
-	text := fmt.Sprintf("%s, a baseline of %s samples and windows of %s", plural(float64(a.bins()), "bin", "bins"), show(float64(a.baseline)), show(a.window))
+	text := fmt.Sprintf("%sa baseline of %s samples and windows of %s", a.describeBins(), show(float64(a.baseline)), show(a.window))
 	if a.designEffect != 1 {
 		text += fmt.Sprintf(" (worth %s independent ones at a design effect of %s)", show(float64(a.effective)), show(round(a.designEffect)))
 	}
@@ -119,7 +119,7 @@ func (s *thresholdSubject) longerWindow() (spec.Duration, float64, bool) {
 		duration := niceDuration(needed)
 		samples := floor(a.window * duration.Seconds() / a.windowSeconds)
 		effective := effectiveSamples(samples, a.designEffect)
-		if effective >= 1 && samples > a.window {
+		if a.lawful(effective) && samples > a.window {
 			if law, err := s.laws.at(effective); err == nil {
 				if ok, err := a.meets(law, effective, a.value, duration.Seconds()); err == nil && ok {
 					return duration, samples, true
