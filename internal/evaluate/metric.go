@@ -273,7 +273,7 @@ func (s sampling) bound() float64 {
 }
 
 // shiftable reports whether a power under a shift of the mean is known.
-func (s sampling) shiftable() bool { return s.ordered && s.engine == "" && !s.single() }
+func (s sampling) shiftable() bool { return s.ordered && !s.single() }
 
 // describeBins names what the metric is counted in, with a comma behind it.
 func (s sampling) describeBins() string {
@@ -350,8 +350,11 @@ func (r rough) squareScale() float64 {
 // metric taken for a multiple of the noncentral chi-squared law.
 func (r rough) seen(value, shift float64) float64 {
 	s := r.sampling
-	if !s.binned() {
-		return 0
+	switch {
+	case s.metric.Ordered:
+		return 0 // never asked for: its own law costs little
+	case s.engine != "":
+		s.shares = stats.EqualShares(s.engineBins(r.effective))
 	}
 	s.smoothing = stats.DefaultSmoothing()
 	worst := 1.0

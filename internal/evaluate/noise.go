@@ -104,7 +104,7 @@ func (s sampling) tooCostly(effective int64) bool {
 // of small counts, of which there are few, or which a large shift drowns.
 func (s sampling) tooCostlyToShift(effective int64, shift float64) bool {
 	bins := int64(s.bins())
-	if s.metric.Ordered {
+	if !s.binned() {
 		return false
 	}
 	return bins > 20 || effective > 100_000 || s.baseline < 10*bins || shift > 2

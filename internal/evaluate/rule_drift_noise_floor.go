@@ -5,6 +5,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/stats"
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
@@ -97,7 +98,11 @@ func quieter(s *thresholdSubject) (string, []spec.Change) {
 	if len(ways) == 0 {
 		return fmt.Sprintf("Use a larger baseline: with %s samples no window is long enough, and no value high enough.", show(float64(a.baseline))), nil
 	}
-	if !exists(f.smallestWindow) {
+	switch {
+	case exists(f.smallestWindow):
+	case a.metric.Law == stats.MetricChiSquared:
+		ways[0] += fmt.Sprintf("; no window is long enough, because the noise of %s is the same in all", a.metric.Name)
+	default:
 		ways[0] += fmt.Sprintf("; no window is long enough with a baseline of %s samples", show(float64(a.baseline)))
 	}
 	return sentence(ways), changes
