@@ -358,3 +358,71 @@ func TestAnEnginesRangeIsThatOfItsBaselines(t *testing.T) {
 		}
 	}
 }
+
+// Bins of equal width have edges at the baseline's own extremes, and unequal shares. The
+// law takes the shares as they were counted. It is right where every bin has values; a bin
+// that is empty is taken to stay so, and what falls there comes on top.
+func TestBinsOfEqualWidthFireAsOftenAsInASimulation(t *testing.T) {
+	const bins, n, m, baselines, windows = 8, 1000, 300, 30, 500
+	random := rand.New(rand.NewPCG(67, 71))
+	for name, c := range map[string]struct {
+		draw      func() float64
+		value     float64
+		smoothing string
+		most      float64 // what a simulation may have of what is shown
+	}{
+		"normal values, epsilon":       {random.NormFloat64, 0.1, "epsilon", 1.1},
+		"normal values, jeffreys":      {random.NormFloat64, 0.05, "jeffreys", 1.1},
+		"uniform values":               {random.Float64, 0.05, "epsilon", 1.1},
+		"scores, most of them small":   {func() float64 { return math.Pow(random.Float64(), 2.5) }, 0.055, "epsilon", 1.1},
+		"exponential, with empty bins": {random.ExpFloat64, 0.1, "epsilon", 1.6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var shown, simulated, difference []float64
+			for range baselines {
+				values := make([]float64, n)
+				for i := range values {
+					values[i] = c.draw()
+				}
+				low, high := slices.Min(values), slices.Max(values)
+				count := func(values []float64) []int64 {
+					counts := make([]int64, bins)
+					for _, v := range values {
+						counts[max(min(int((v-low)/(high-low)*bins), bins-1), 0)]++
+					}
+					return counts
+				}
+				baseline := count(values)
+				shares := make([]string, bins)
+				for i, k := range baseline {
+					shares[i] = fmt.Sprint(float64(k) / n)
+				}
+				fired := 0.0
+				for range windows {
+					window := make([]float64, m)
+					for i := range window {
+						window[i] = c.draw()
+					}
+					psi, err := stats.PSICounts(baseline, count(window), stats.Smoothing{Method: c.smoothing, Epsilon: 1e-8})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if psi > c.value {
+						fired++
+					}
+				}
+				more := fmt.Sprintf(`,"bin_shares":[%s],"smoothing":%q`, strings.Join(shares, ","), c.smoothing)
+				rate := figure(figures(t, "alert_threshold", threshold(t, fmt.Sprint(c.value), signal(bins, n, m, more), `,"severity":"info"`)), "false_alarm_rate")
+				shown, simulated, difference = append(shown, rate), append(simulated, fired/windows), append(difference, fired/windows-rate)
+			}
+			identity := func(x float64) float64 { return x }
+			law, _ := meanAndError(shown, identity)
+			seen, _ := meanAndError(simulated, identity)
+			_, slack := meanAndError(difference, identity)
+			t.Logf("shown %.4f, simulated %.4f +- %.4f", law, seen, slack)
+			if seen < law/1.1-3*slack || seen > c.most*law+3*slack {
+				t.Errorf("shown %v, simulated %v +- %v", law, seen, slack)
+			}
+		})
+	}
+}
