@@ -55,9 +55,43 @@ func (s sampling) newLaw(effective int64) (stats.Law, error) {
 	if s.engine != "" {
 		return engineLaws.get(s, effective)
 	}
-	return stats.NewNoDriftFor(s.metric.Law, stats.NoDriftParameters{
+	law, err := stats.NewNoDriftFor(s.metric.Law, stats.NoDriftParameters{
 		Shares: s.shares, BaselineSamples: s.baseline, WindowSamples: effective, Smoothing: s.smoothing,
 	})
+	if shift, ok := law.(stats.ShiftLaw); ok && s.metric.Law == stats.MetricChiSquared && s.designEffect > 1 {
+		return inflatedLaw{shift, s.scale(effective) / (1/float64(s.baseline) + 1/s.counted(effective))}, nil
+	}
+	return law, err
+}
+
+// counted is how many observations a window of so many effective ones has.
+func (s sampling) counted(effective int64) float64 { return float64(effective) * s.designEffect }
+
+// inflatedLaw is that of a statistic which counts every observation, where only some are
+// independent: to first order a multiple of the statistic of the independent ones (Rao
+// and Scott, Journal of the American Statistical Association 76 (1981) 221-230).
+type inflatedLaw struct {
+	stats.ShiftLaw
+	factor float64
+}
+
+func (l inflatedLaw) Survival(t float64) (float64, stats.Method) {
+	return l.ShiftLaw.Survival(t / l.factor)
+}
+
+func (l inflatedLaw) UpperQuantile(q float64) (float64, stats.Method) {
+	x, method := l.ShiftLaw.UpperQuantile(q)
+	return x * l.factor, method
+}
+
+func (l inflatedLaw) Quantile(p float64) (float64, stats.Method) { return l.UpperQuantile(1 - p) }
+
+func (l inflatedLaw) ShiftPower(t, shift float64) (float64, stats.Method, error) {
+	return l.ShiftLaw.ShiftPower(t/l.factor, shift)
+}
+
+func (l inflatedLaw) DetectableShift(t, power float64) (float64, stats.Method, error) {
+	return l.ShiftLaw.DetectableShift(t/l.factor, power)
 }
 
 // lawCache keeps simulated laws, which take a quarter of a second each, for the next
@@ -120,7 +154,7 @@ func (s sampling) asPSI(value float64, effective int64) (float64, bool) {
 	case stats.MetricJSDistance2:
 		return 8 * math.Ln2 * value * value, true
 	case stats.MetricChiSquared:
-		return value * s.scale(effective), true
+		return value * (1/float64(s.baseline) + 1/s.counted(effective)), true
 	}
 	return 0, false
 }
@@ -195,7 +229,7 @@ func (s sampling) measure(expected, actual []float64, effective int64) (float64,
 	case stats.MetricPearson:
 		return stats.PearsonProportions(expected, actual, smoothing)
 	case stats.MetricChiSquared:
-		n, m := float64(s.baseline), float64(effective)
+		n, m := float64(s.baseline), s.counted(effective)
 		sum := 0.0
 		for i, e := range expected {
 			if a := actual[i]; a+e > 0 {

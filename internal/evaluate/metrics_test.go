@@ -426,3 +426,28 @@ func TestBinsOfEqualWidthFireAsOftenAsInASimulation(t *testing.T) {
 		})
 	}
 }
+
+// The chi-squared statistic grows with the counts, so that correlated rows, which count
+// in full, raise it: the other metrics are of proportions.
+func TestADesignEffectIsInTheStatisticOfCounts(t *testing.T) {
+	const bins, n, m, repeated, draws = 6, 900, 120, 4, 6000
+	value, more := 25.0, `,"design_effect":4,"sensitivity":{"shift_sd":0.3,"power":0.8}`
+	random := rand.New(rand.NewPCG(73, 79))
+	share := func(shift float64) float64 {
+		fired := 0.0
+		for range draws {
+			s := against(normals(random, n, 0), normals(random, m, shift), bins)
+			s.window = make([]float64, m*repeated) // every row comes four times
+			if definitions["chi2"](s) > value {
+				fired++
+			}
+		}
+		return fired / draws
+	}
+	f := figures(t, "alert_threshold", threshold(t, fmt.Sprint(value), signalOf("chi2", bins, n, m*repeated, more), ""))
+	for name, want := range map[string]float64{"false_alarm_rate": share(0), "power": share(0.3)} {
+		if got := figure(f, name); math.Abs(got-want) > 4*math.Sqrt(0.25/draws)*0.6 {
+			t.Errorf("%s %v, simulated %v", name, got, want)
+		}
+	}
+}
