@@ -172,13 +172,22 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 }
 
 func (p *Provider) reviewer(c configuration) *review.Reviewer {
-	options := review.Options{Today: time.Now().UTC(), Enforcement: review.Level(c.Enforcement.ValueString()), Rules: map[string]review.Level{}}
+	options := review.Options{Today: time.Now().UTC(), Enforcement: review.Level(c.Enforcement.ValueString()), Rules: map[string]review.Level{}, Revision: p.revision()}
 	for rule, element := range c.Rules.Elements() {
 		if level, ok := element.(types.String); ok && isSet(level) {
 			options.Rules[rule] = review.Level(level.ValueString())
 		}
 	}
 	return review.New(options)
+}
+
+// revision names this build of the provider; empty where the version does not, as in
+// development.
+func (p *Provider) revision() string {
+	if strings.ContainsAny(p.version, "-+") || p.version == "dev" {
+		return ""
+	}
+	return p.version
 }
 
 // mlflow fills the gaps of the block from MLflow's own environment variables, with

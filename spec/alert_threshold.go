@@ -71,7 +71,8 @@ var alertThreshold = &Kind{
 		"model":                    {objectName()},
 		"name":                     {objectName()},
 		"signal.kind":              {oneOf("data_drift")},
-		"signal.metric":            {oneOf("psi")},
+		"signal.metric":            {oneOf(driftMetricNames()...)},
+		"signal.engine":            {oneOf(engineNames()...)},
 		"signal.bins":              {wholeNumber(), between(from(1), upTo(MaximumBins))},
 		"signal.bin_shares":        {proportions()},
 		"signal.smoothing":         {oneOf(smoothings...)},
@@ -92,7 +93,9 @@ var alertThreshold = &Kind{
 		"false_alarms_per_30d":     {between(above(0), upTo(1e6))},
 	}),
 	Together: func(v cty.Value) []Finding {
-		signal := mustDecode[AlertThreshold](v).Signal.Fields()
-		return sameLength(signal.BinShares, signal.Bins)
+		declared := mustDecode[AlertThreshold](v)
+		signal := declared.Signal.Fields()
+		findings := checkDriftMetric(signal.Metric, signal.Engine, !signal.Ordered.Or(true), !AnyUnknown(declared.Signal, signal.Ordered))
+		return append(findings, sameLength(signal.BinShares, signal.Bins)...)
 	},
 }

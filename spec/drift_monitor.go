@@ -15,6 +15,7 @@ type DriftMonitor struct {
 	Name        Value[string]                 `cty:"name"`
 	Feature     Value[string]                 `cty:"feature"`
 	Metric      Value[string]                 `cty:"metric"`
+	Engine      Value[string]                 `cty:"engine"`
 	Baseline    Value[Profile]                `cty:"baseline"`
 	Window      Value[Window]                 `cty:"window"`
 	Schedule    Value[Schedule]               `cty:"schedule"`
@@ -52,6 +53,7 @@ type Signal struct {
 	Monitor          Value[string]           `cty:"monitor"`
 	Kind             Value[string]           `cty:"kind"`
 	Metric           Value[string]           `cty:"metric"`
+	Engine           Value[string]           `cty:"engine"`
 	Feature          Value[string]           `cty:"feature"`
 	Bins             Value[float64]          `cty:"bins"`
 	BinShares        Value[[]Value[float64]] `cty:"bin_shares"`
@@ -95,6 +97,7 @@ func signalAttribute(input bool) schema.SingleNestedAttribute {
 			"monitor":           text(true, "The monitor's name."),
 			"kind":              text(true, "What kind of monitor it is: `data_drift`."),
 			"metric":            text(true, "The metric."),
+			"engine":            text(false, "The tool that computes it, where it is not computed over the baseline's own bins."),
 			"feature":           text(false, "The feature or score."),
 			"bins":              number(true, "How many bins there are."),
 			"bin_shares":        schema.ListAttribute{Computed: !input, Optional: input, ElementType: types.NumberType, MarkdownDescription: "The baseline's proportion in each bin. Where it is left out, every bin has the same."},
@@ -153,7 +156,8 @@ var driftMonitor = &Kind{
 			"model":    keyString("The registered model."),
 			"name":     keyString("The monitor's name, unique for the model."),
 			"feature":  requiredString("The feature or score that is watched."),
-			"metric":   requiredString("The metric: `psi` is the population stability index."),
+			"metric":   requiredString(driftMetricDescription()),
+			"engine":   optionalString(engineDescription()),
 			"baseline": baselineInput(),
 			"window": schema.SingleNestedAttribute{
 				Required: true, MarkdownDescription: "The stretch of time whose observations are compared with the baseline. Exactly one of `samples` and `requests_per_second` says how many it has.",
@@ -179,7 +183,7 @@ var driftMonitor = &Kind{
 			AttributeEvaluation: schema.SingleNestedAttribute{
 				Computed: true, MarkdownDescription: "What the metric does when nothing drifts, over redrawn baselines and windows. Independent observations are assumed, so it is the floor of what noise does.",
 				Attributes: map[string]schema.Attribute{
-					"samples_per_bin": computedNumber("Expected samples of a window in the smallest bin."),
+					"samples_per_bin": computedNumber("Expected samples of a window in the smallest bin. Null where the metric reads no bins of the baseline."),
 					"noise_median":    computedNumber("The metric's median on no drift."),
 					"noise_p95":       computedNumber("Its 95 % quantile."),
 					"noise_p99":       computedNumber("Its 99 % quantile."),
@@ -193,7 +197,8 @@ var driftMonitor = &Kind{
 		"model":                      {objectName()},
 		"name":                       {objectName()},
 		"feature":                    {notBlank(), atMostBytes(500)},
-		"metric":                     {oneOf("psi")},
+		"metric":                     {oneOf(driftMetricNames()...)},
+		"engine":                     {oneOf(engineNames()...)},
 		"baseline.bins":              {wholeNumber(), between(from(1), upTo(MaximumBins))},
 		"baseline.samples":           {wholeNumber(), between(from(1), upTo(1e15))},
 		"baseline.missing":           {wholeNumber(), between(from(0), upTo(1e15))},
@@ -218,6 +223,8 @@ var driftMonitor = &Kind{
 		m := mustDecode[DriftMonitor](v)
 		b := m.Baseline.Fields()
 		findings = append(findings, sameLength(b.Shares, b.Bins)...)
+		categorical := b.Method.Or("") == "categorical" || !b.Categories.IsNull()
+		findings = append(findings, checkDriftMetric(m.Metric, m.Engine, categorical, !AnyUnknown(m.Baseline, b.Method, b.Categories))...)
 		if rate, ok := m.Window.Fields().RequestsPerSecond.Get(); ok && len(findings) == 0 {
 			if d, ok := m.Window.Fields().Duration.Get(); ok && rate*d.Seconds() < 1 {
 				findings = append(findings, Invalid(m.Window.Fields().RequestsPerSecond.Path(), Number(rate), fmt.Sprintf("a window of %s then has less than one observation", d), fmt.Sprintf("Set window.duration to at least %q.", DurationFromSeconds(1/rate))))

@@ -63,6 +63,7 @@ type Client struct {
 	token     string
 	userAgent string
 	http      *retryablehttp.Client
+	ahead     readAhead
 }
 
 // New makes a client of the control plane at an endpoint. It does not connect.

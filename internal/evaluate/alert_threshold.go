@@ -5,7 +5,6 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/mlops-as-code/terraform-provider-mlops/internal/stats"
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
@@ -101,7 +100,7 @@ func evaluateAlertThreshold(kind *spec.Kind, value cty.Value, _ Inputs) (any, ma
 		return s, computed, nil
 	}
 	s.laws = newLaws(s.alarm.sampling)
-	s.measured = s.alarm.effective >= 1 && s.alarm.smoothing.Validate() == nil
+	s.measured = s.alarm.lawful(s.alarm.effective)
 	if s.measured {
 		if s.figures, err = s.alarm.figures(s.laws); err != nil {
 			return nil, nil, err
@@ -144,7 +143,7 @@ func alarmOf(t spec.AlertThreshold) (alarm, bool) {
 	smoothing, smoothingKnown := smoothingOf(g.Smoothing, g.Epsilon)
 	if !sharesKnown || !smoothingKnown ||
 		!spec.AllKnown(t.Value, t.Operator, t.For, t.Severity, g.Metric, g.BaselineSamples, g.WindowSamples, g.WindowSeconds, g.EverySeconds) ||
-		spec.AnyUnknown(t.FalseAlarmsPer30d, g.EffectiveSamples, g.DesignEffect, g.Ordered, g.Sensitivity, sensitivity.ShiftSD, sensitivity.Power) {
+		spec.AnyUnknown(t.FalseAlarmsPer30d, g.Engine, g.EffectiveSamples, g.DesignEffect, g.Ordered, g.Sensitivity, sensitivity.ShiftSD, sensitivity.Power) {
 		return alarm{}, false
 	}
 	a := alarm{
@@ -156,6 +155,7 @@ func alarmOf(t spec.AlertThreshold) (alarm, bool) {
 		value: t.Value.Or(0), inclusive: t.Operator.Or("") == ">=", forSeconds: t.For.Or(0).Seconds(), severity: t.Severity.Or(""),
 		shift: sensitivity.ShiftSD.Or(defaultShift), power: sensitivity.Power.Or(defaultPower), sensitive: g.Sensitivity.IsKnown(),
 	}
+	a.sampling = a.measuredBy(g.Metric, g.Engine)
 	a.effective = effectiveSamples(a.window, a.designEffect)
 	if declared, ok := g.EffectiveSamples.Get(); ok && int64(declared) != a.effective {
 		a.effective = int64(declared)
@@ -186,7 +186,7 @@ func (a alarm) strict(value float64) float64 {
 func (a alarm) firing(law noise) (firing, error) {
 	p, method := law.above(a.strict(a.value))
 	f := firing{method: method, overlap: a.overlapping(a.windowSeconds)}
-	mean, low, high, err := stats.MeanPower(a.value, a.bins(), float64(a.baseline), float64(a.effective), p, a.independent(a.windowSeconds))
+	mean, low, high, err := a.overBaselines(a.value, a.effective, p, a.independent(a.windowSeconds))
 	if err != nil {
 		return f, err
 	}
@@ -216,7 +216,7 @@ func (a alarm) figures(l *laws) (alarmFigures, error) {
 		}
 	}
 	switch {
-	case !a.ordered || a.bins() < 2:
+	case !a.shiftable():
 	case !a.reachable():
 		out.power = 0
 	default:
@@ -254,7 +254,7 @@ func (a alarm) mean(p float64, effective int64, value, windowSeconds float64) (f
 	case a.evaluations()*least > 2*a.budget:
 		return least, nil
 	}
-	mean, _, _, err := stats.MeanPower(value, a.bins(), float64(a.baseline), float64(effective), p, windows)
+	mean, _, _, err := a.overBaselines(value, effective, p, windows)
 	return mean, err
 }
 
@@ -285,8 +285,8 @@ const longestWindow = 1e6
 func (a alarm) smallestWindow(l *laws) (float64, error) {
 	// Beyond a thousand baselines, a longer window has nothing left to lessen.
 	longest := max(a.window, 1000*float64(a.baseline)*a.designEffect)
-	first, last := countIndex(a.designEffect), countIndex(min(longest, a.window*longestWindow, maximumCount))
-	if a.bins() < 2 {
+	first, last := countIndex(a.designEffect*float64(a.leastSamples())), countIndex(min(longest, a.window*longestWindow, maximumCount))
+	if a.single() {
 		return countOnGrid(first), nil
 	}
 	begin, ok, err := smallest(first, last, first, manyAsks, func(i int) (bool, error) {
@@ -313,7 +313,9 @@ func (a alarm) smallestWindow(l *laws) (float64, error) {
 // windowAsks is how many laws the search for a window may ask for, by what one costs.
 func (a alarm) windowAsks() int {
 	switch unlike := a.unlike(); {
-	case unlike <= 2:
+	case a.engine != "":
+		return 3
+	case unlike <= 2 || a.metric.Ordered:
 		return 40
 	case unlike <= 12 && a.smallestShare() >= 1e-3:
 		return 7

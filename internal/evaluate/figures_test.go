@@ -206,7 +206,7 @@ func TestASignalSaysAllThatAThresholdNeeds(t *testing.T) {
 	}
 	got := report.Computed["signal"]
 	want := map[string]string{
-		"model": `"m"`, "monitor": `"s"`, "kind": `"data_drift"`, "metric": `"psi"`, "feature": `"score"`, "bins": "2", "ordered": "true",
+		"model": `"m"`, "monitor": `"s"`, "kind": `"data_drift"`, "metric": `"psi"`, "engine": "null", "feature": `"score"`, "bins": "2", "ordered": "true",
 		"smoothing": `"jeffreys"`, "epsilon": "null", "baseline_samples": "1000", "window_samples": "522", "effective_samples": "348", "design_effect": "1.5",
 		"window_seconds": "1800", "every_seconds": "600",
 	}

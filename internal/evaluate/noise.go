@@ -11,19 +11,18 @@ import (
 // window. With neither law nor scale it is that of a single bin, in which nothing
 // can differ.
 type noise struct {
-	law       *stats.NoDrift
-	sampling  sampling
-	effective int64
+	law stats.Law
 	rough
 }
 
-// rough is the asymptotic law: scale times chi-squared with bins-1 degrees of freedom.
-// It costs nothing, and says too little of small counts: it serves searches as a
-// first guess, and stands in where the law itself would take seconds.
+// rough is the asymptotic law: for a divergence, scale times chi-squared with bins-1
+// degrees of freedom. It costs nothing, and says too little of small counts: it serves
+// searches as a first guess, and stands in where the law itself would take seconds.
 type rough struct {
-	scale   float64 // 1/N + 1/M
-	degrees float64
-	shares  []float64
+	scale     float64 // 1/N + 1/M
+	degrees   float64
+	sampling  sampling
+	effective int64
 }
 
 // laws makes the noise at each size of window once: a search for the smallest
@@ -48,15 +47,15 @@ func (l *laws) at(effective int64) (noise, error) {
 }
 
 func newNoise(s sampling, effective int64) (noise, error) {
-	if s.bins() < 2 {
+	if s.single() {
 		return noise{}, nil
 	}
-	n := noise{sampling: s, effective: effective, rough: s.rough(effective)}
+	n := noise{rough: s.rough(effective)}
 	if s.tooCostly(effective) {
 		return n, nil
 	}
 	var err error
-	n.law, err = stats.NewPSINoDrift(s.shares, s.baseline, effective, s.smoothing)
+	n.law, err = s.newLaw(effective)
 	return n, err
 }
 
@@ -67,7 +66,10 @@ func (s sampling) rough(effective int64) rough {
 			filled++
 		}
 	}
-	return rough{scale: 1/float64(s.baseline) + 1/float64(effective), degrees: float64(max(filled-1, 1)), shares: s.shares}
+	if s.engine != "" && s.ordered {
+		filled = s.engineBins(effective)
+	}
+	return rough{scale: s.scale(effective), degrees: float64(max(filled-1, 1)), sampling: s, effective: effective}
 }
 
 // unlike is how many different shares the bins have: what a law costs grows with it.
@@ -82,6 +84,12 @@ func (s sampling) unlike() int {
 // much larger window. Such a metric reads noise whatever the law.
 func (s sampling) tooCostly(effective int64) bool {
 	bins, baseline := int64(s.bins()), s.baseline
+	switch {
+	case s.metric.Ordered || s.engine != "" && s.ordered:
+		return false
+	case s.engine != "":
+		return bins > 30
+	}
 	least := 1.0
 	for _, p := range s.shares {
 		if p > 0 {
@@ -96,6 +104,9 @@ func (s sampling) tooCostly(effective int64) bool {
 // of small counts, of which there are few, or which a large shift drowns.
 func (s sampling) tooCostlyToShift(effective int64, shift float64) bool {
 	bins := int64(s.bins())
+	if !s.binned() {
+		return false
+	}
 	return bins > 20 || effective > 100_000 || s.baseline < 10*bins || shift > 2
 }
 
@@ -124,51 +135,19 @@ func (n noise) upperQuantile(q float64) (value float64, method string) {
 	case n.scale == 0:
 		return 0, string(stats.MethodExact)
 	}
-	x, err := stats.ChiSquaredUpperQuantile(q, n.degrees)
-	if err != nil {
-		return none, string(stats.MethodAsymptotic)
-	}
-	return n.scale * x, string(stats.MethodAsymptotic)
+	return n.rough.upperQuantile(q), string(stats.MethodAsymptotic)
 }
 
 // seen is the probability that one evaluation exceeds a value when the mean has
 // shifted, in the direction that is seen less well.
 func (n noise) seen(value, shift float64) (float64, error) {
+	law, ok := n.law.(stats.ShiftLaw)
 	switch {
-	case n.law != nil && !n.sampling.tooCostlyToShift(n.effective, shift):
-		p, _, err := n.law.ShiftPower(value, shift)
+	case ok && !n.sampling.tooCostlyToShift(n.effective, shift):
+		p, _, err := law.ShiftPower(value, shift)
 		return p, err
 	case n.scale == 0:
 		return 0, nil
 	}
 	return n.rough.seen(value, shift), nil
-}
-
-func (r rough) above(value float64) float64 {
-	p, err := stats.ChiSquaredSurvival(value/r.scale, r.degrees)
-	if err != nil {
-		return 1
-	}
-	return p
-}
-
-// seen takes the metric for a multiple of the noncentral chi-squared law.
-func (r rough) seen(value, shift float64) float64 {
-	worst := 1.0
-	for _, direction := range []float64{shift, -shift} {
-		shifted, err := stats.ShiftedShares(r.shares, direction)
-		if err != nil {
-			return 0
-		}
-		psi, err := stats.PSIProportions(r.shares, shifted, stats.DefaultSmoothing())
-		if err != nil {
-			return 0
-		}
-		p, err := stats.NoncentralChiSquaredSurvival(value/r.scale, r.degrees, psi/r.scale)
-		if err != nil {
-			return 0
-		}
-		worst = min(worst, p)
-	}
-	return worst
 }

@@ -18,7 +18,7 @@ var epsilonDominates = Rule{
 			return later
 		}
 		a := s.alarm
-		if !s.measured || !exists(a.budget) || a.bins() < 2 || a.smoothing.Method != stats.SmoothingEpsilon {
+		if !s.measured || !exists(a.budget) || a.single() || !a.emptyBinsCount() || a.smoothing.Method != stats.SmoothingEpsilon {
 			return pass
 		}
 		share, adds := a.emptied()
@@ -26,10 +26,11 @@ var epsilonDominates = Rule{
 			return pass
 		}
 		law, err := s.laws.at(a.effective)
-		if err != nil || law.law == nil {
+		counts, ok := law.law.(*stats.NoDrift)
+		if err != nil || !ok {
 			return pass
 		}
-		chance := roundProbability(law.law.AnyEmptyBin())
+		chance := roundProbability(counts.AnyEmptyBin())
 		month := round(a.evaluations() * chance)
 		if month <= a.budget/10 {
 			return pass
@@ -52,7 +53,13 @@ var epsilonDominates = Rule{
 	}),
 }
 
-// emptied is the smallest share that is not nothing, and what its bin adds to PSI,
+// emptyBinsCount reports whether a bin that a window leaves empty adds the logarithm of
+// epsilon: to the other metrics it adds what its share is.
+func (s sampling) emptyBinsCount() bool {
+	return s.binned() && (s.metric.Law == stats.MetricPSI || s.metric.Law == stats.MetricKLReverse)
+}
+
+// emptied is the smallest share that is not nothing, and what its bin adds to the metric,
 // as it is shown, when a window leaves it empty.
 func (a alarm) emptied() (share, adds float64) {
 	share = 1
@@ -61,5 +68,9 @@ func (a alarm) emptied() (share, adds float64) {
 			share = min(share, p)
 		}
 	}
-	return share, round(share * math.Log(share/a.smoothing.Epsilon+1))
+	weight := share
+	if a.metric.Law == stats.MetricKLReverse {
+		weight += a.smoothing.Epsilon
+	}
+	return share, round(weight * math.Log(share/a.smoothing.Epsilon+1))
 }

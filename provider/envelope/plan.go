@@ -14,6 +14,9 @@ import (
 // keeps. Terraform calls it again at apply with the final values, so what is
 // unknown now is judged then, before the object is written.
 func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	if r.recall(ctx, req, resp) {
+		return
+	}
 	prior, ok := r.read(&resp.Diagnostics, req.State.Raw)
 	if !ok {
 		return
@@ -38,6 +41,7 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 		declared.Prior = prior
 	}
 	result := r.reviewer().Object(ctx, declared)
+	r.remember(planned, result.Memory)
 	addFindings(&resp.Diagnostics, result.Findings, r.changed(prior, result.Value), object)
 
 	raw, err := fromCty(r.kind, result.Value, req.Plan.Raw.Type())
@@ -46,6 +50,30 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 		return
 	}
 	resp.Plan.Raw = raw
+}
+
+// recall spares the review of an object that the plan does not change and that this
+// very provider has reviewed as it is: at the revision that the review was kept with.
+func (r *Resource) recall(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) bool {
+	if req.Plan.Raw.IsNull() || req.State.Raw.IsNull() {
+		return false
+	}
+	kept := readPrivate[keptReview](ctx, req.Private, privateReview)
+	if kept.Memory == nil || kept.ETag == "" || kept.ETag != r.etag(ctx, req.Private) || !req.Plan.Raw.Equal(req.State.Raw) {
+		return false
+	}
+	if kept.Memory.Quiet() && r.reviewer().Wrote(kept.Memory) {
+		return true // nothing was found and nothing waived: there is nothing to say
+	}
+	planned, ok := r.read(&resp.Diagnostics, req.Plan.Raw)
+	if !ok {
+		return true
+	}
+	result, ok := r.reviewer().Recall(spec.Object{Kind: r.kind, Address: r.kind.TerraformType(), Value: planned, Prior: planned}, kept.Memory)
+	if ok {
+		addFindings(&resp.Diagnostics, result.Findings, false, describe(r.kind, planned))
+	}
+	return ok
 }
 
 // reviewer falls back to the defaults where the provider's configuration is not

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -29,6 +30,9 @@ type Data struct {
 
 	mu    sync.Mutex
 	store string
+	// reviews holds, by kind and id, what the last plan hook remembers of an object:
+	// what that hook leaves in the private state does not reach a create.
+	reviews sync.Map
 }
 
 // storeID names the store that answered, or is empty where it does not say. The
@@ -80,6 +84,8 @@ const (
 	privateETag = "etag"
 	// privateStore is the store the object lives in.
 	privateStore = "store"
+	// privateReview is what the review of the object found, and at which revision.
+	privateReview = "review"
 )
 
 // Metadata names the resource.
@@ -139,7 +145,7 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
 		return
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object)
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, r.remembered(object.ID))
 }
 
 // adopt is for a create whose answer was lost, by a dropped connection or a killed
@@ -175,17 +181,20 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 	if r.data == nil || r.data.Client == nil {
 		return // the provider has warned that its configuration is not known yet
 	}
+	id, uid, ok := r.identify(req.State.Raw)
+	if !ok {
+		resp.Diagnostics.AddError("Cannot read "+r.kind.TerraformType(), "The state does not say which object it is. This is a bug in the provider: please report it.")
+		return
+	}
+	object, err := r.data.Client.Refresh(ctx, r.kind.Name, id)
+	if err == nil && object.ETag == r.etag(ctx, req.Private) && object.UID == uid {
+		return // the state was written from this very revision
+	}
 	state, ok := r.read(&resp.Diagnostics, req.State.Raw)
 	if !ok {
 		return
 	}
 	name := describe(r.kind, state)
-	id, ok := r.kind.ID(state)
-	if !ok {
-		resp.Diagnostics.AddError("Cannot read "+name, "The state does not say which object it is. This is a bug in the provider: please report it.")
-		return
-	}
-	object, err := r.data.Client.Get(ctx, r.kind.Name, id)
 	if client.IsNotFound(err) {
 		r.warnIfStoreIsAnother(ctx, req, resp, name)
 		resp.State.RemoveResource(ctx)
@@ -203,14 +212,14 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 	if uid := state.GetAttr(spec.AttributeUID); uid.IsKnown() && !uid.IsNull() && uid.AsString() != object.UID {
 		resp.Diagnostics.AddWarning("Re-created outside Terraform: "+name, fmt.Sprintf("Somebody deleted this %s and created another one of the same name since Terraform last saw it. The plan compares with the new one.", r.kind.Name))
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, found, object)
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, found, object, nil)
 }
 
 // warnIfStoreIsAnother says so when an object is missing because the whole store
 // is: a database that was moved or deleted must not pass for deleted objects.
 func (r *Resource) warnIfStoreIsAnother(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse, name string) {
-	var known string
-	if raw, _ := req.Private.GetKey(ctx, privateStore); raw == nil || json.Unmarshal(raw, &known) != nil || known == "" {
+	known := readPrivate[string](ctx, req.Private, privateStore)
+	if known == "" {
 		return
 	}
 	store, err := r.data.Client.Store(ctx)
@@ -242,7 +251,7 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 		addClientError(&resp.Diagnostics, r.kind, name, "update", err)
 		return
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object)
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, r.remembered(object.ID))
 }
 
 // Delete removes an object from the control plane, as far as its kind allows.
@@ -336,6 +345,48 @@ func (r *Resource) sameDeclaration(a, b cty.Value) bool {
 	return true
 }
 
+// identify reads the name path and the uid of a state without decoding the rest.
+func (r *Resource) identify(raw tftypes.Value) (id, uid string, ok bool) {
+	var attributes map[string]tftypes.Value
+	if raw.As(&attributes) != nil {
+		return "", "", false
+	}
+	text := func(name string) string {
+		var value *string
+		if v, ok := attributes[name]; !ok || !v.IsKnown() || v.As(&value) != nil || value == nil {
+			return ""
+		}
+		return *value
+	}
+	parts := make([]string, len(r.kind.Key))
+	for i, name := range r.kind.Key {
+		if parts[i] = text(name); parts[i] == "" {
+			return "", "", false
+		}
+	}
+	return strings.Join(parts, "/"), text(spec.AttributeUID), true
+}
+
+// remember keeps what the review of an object found, for the write that follows.
+func (r *Resource) remember(v cty.Value, memory *review.Memory) {
+	if id, ok := r.kind.ID(v); ok && r.data != nil {
+		r.data.reviews.Store(client.Ref{Kind: r.kind.Name, ID: id}, memory)
+	}
+}
+
+// remembered is what remember kept of an object; nil where there is nothing.
+func (r *Resource) remembered(id string) *review.Memory {
+	memory, _ := r.data.reviews.Load(client.Ref{Kind: r.kind.Name, ID: id})
+	out, _ := memory.(*review.Memory)
+	return out
+}
+
+// keptReview is what the review of an object found at a revision.
+type keptReview struct {
+	ETag   string         `json:"etag"`
+	Memory *review.Memory `json:"memory"`
+}
+
 // privateState is what the framework offers to keep beside the state.
 type privateState interface {
 	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
@@ -343,16 +394,23 @@ type privateState interface {
 }
 
 func (r *Resource) etag(ctx context.Context, private privateState) string {
-	var etag string
-	if raw, _ := private.GetKey(ctx, privateETag); raw != nil {
-		_ = json.Unmarshal(raw, &etag)
+	return readPrivate[string](ctx, private, privateETag)
+}
+
+// readPrivate reads an entry of the private state; the zero value where it is absent.
+func readPrivate[T any](ctx context.Context, private privateState, key string) T {
+	var out T
+	if raw, _ := private.GetKey(ctx, key); raw == nil || json.Unmarshal(raw, &out) != nil {
+		var zero T
+		return zero
 	}
-	return etag
+	return out
 }
 
 // save writes the state: what was planned or found, with what the control plane
-// alone decides. Apply keeps the plan; it fills in only what was unknown.
-func (r *Resource) save(ctx context.Context, diags *diag.Diagnostics, state *tfsdk.State, private privateState, v cty.Value, object *client.Object) {
+// alone decides. Apply keeps the plan; it fills in only what was unknown. A memory is
+// that of the review of v.
+func (r *Resource) save(ctx context.Context, diags *diag.Diagnostics, state *tfsdk.State, kept privateState, v cty.Value, object *client.Object, memory *review.Memory) {
 	v = spec.Overlay(v, map[string]cty.Value{
 		spec.AttributeID:  cty.StringVal(object.ID),
 		spec.AttributeUID: cty.StringVal(object.UID),
@@ -363,10 +421,14 @@ func (r *Resource) save(ctx context.Context, diags *diag.Diagnostics, state *tfs
 		return
 	}
 	state.Raw = raw
-	for key, value := range map[string]string{privateETag: object.ETag, privateStore: r.data.storeID(ctx)} {
+	private := map[string]any{privateETag: object.ETag, privateStore: r.data.storeID(ctx)}
+	if memory != nil {
+		private[privateReview] = keptReview{ETag: object.ETag, Memory: memory}
+	}
+	for key, value := range private {
 		encoded, err := json.Marshal(value)
 		if err == nil {
-			diags.Append(private.SetKey(ctx, key, encoded)...)
+			diags.Append(kept.SetKey(ctx, key, encoded)...)
 		}
 	}
 }
