@@ -168,10 +168,17 @@ func NewEngineNoDrift(engine Engine, metric Metric, shape Shape, baselineSamples
 	if min(baselineSamples, windowSamples) < 3 {
 		return nil, fmt.Errorf("baseline and window need at least 3 samples, got %d and %d", baselineSamples, windowSamples)
 	}
-	return newEngineLaw(engine, metric, shape, baselineSamples, windowSamples, o, engineDraws), nil
+	draws := engineDraws
+	if o.Categorical { // a draw costs as much as there are bins
+		draws = min(max(engineBinDraws/len(shape.Shares), engineDraws/10), engineDraws)
+	}
+	return newEngineLaw(engine, metric, shape, baselineSamples, windowSamples, o, draws), nil
 }
 
-const engineDraws = 100_000
+const (
+	engineDraws    = 100_000
+	engineBinDraws = 3_000_000 // of all categories together, but at least a tenth as many draws
+)
 
 // engineLaw is a simulated law, drawn when first asked.
 type engineLaw struct {
@@ -342,14 +349,14 @@ func (l *engineLaw) Survival(t float64) (float64, Method) {
 	tail := int(engineTail * float64(n))
 	from := sorted[n-tail-1]
 	if t <= from || math.IsInf(from, 1) {
-		return float64(n-sort.Search(n, func(i int) bool { return sorted[i] > t })) / float64(n), MethodMonteCarlo
+		return shareAbove(sorted, t), MethodMonteCarlo
 	}
 	excess := 0.0
 	for _, v := range sorted[n-tail:] {
 		excess += v - from
 	}
 	if excess <= 0 || math.IsInf(excess, 1) {
-		return negligible(float64(n-sort.Search(n, func(i int) bool { return sorted[i] > t })) / float64(n)), MethodMonteCarlo
+		return negligible(shareAbove(sorted, t)), MethodMonteCarlo
 	}
 	return negligible(engineTail * math.Exp(-(t-from)*float64(tail)/excess)), MethodMonteCarlo
 }

@@ -69,7 +69,7 @@ func (l *engineLaw) seen(cache *shiftCache, threshold, shift float64) float64 {
 	if cache.sorted == nil || cache.shift != shift {
 		cache.shift, cache.sorted = shift, l.of.drawShifted(shift)
 	}
-	return (&simulatedLaw{sorted: cache.sorted}).survival(threshold)
+	return shareAbove(cache.sorted, threshold)
 }
 
 // drawShifted draws the metric of a baseline and a shifted window. Given a sample's

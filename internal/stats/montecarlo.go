@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"sort"
 	"sync"
 )
 
@@ -158,4 +159,10 @@ func drawBinomial(random *rand.Rand, n int64, p float64) int64 {
 			return int64(k)
 		}
 	}
+}
+
+// shareAbove is the share of sorted values that exceed a threshold.
+func shareAbove(sorted []float64, threshold float64) float64 {
+	n := len(sorted)
+	return float64(n-sort.Search(n, func(i int) bool { return sorted[i] > threshold })) / float64(n)
 }

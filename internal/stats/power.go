@@ -89,8 +89,8 @@ func (d *NoDrift) ShiftDivergence(shift float64) (float64, error) {
 // of a normal variable. By a gamma law with the divergence's mean and variance where every
 // bin expects 20 samples of the window and 30 of the baseline, else by 10,000 seeded
 // windows (fewer beyond 30 bins, at least 1,000): within 0.03 of simulation, see
-// power_test.go. Beyond 2,000 bins it is the gamma law's whatever they expect, which then
-// errs by up to 0.2.
+// power_test.go. So too where the moments would take long. Beyond 2,000 bins it is the gamma
+// law's whatever they expect, which then errs by up to 0.2.
 func (d *NoDrift) ShiftPower(threshold, shift float64) (power float64, method Method, err error) {
 	if err := checkFinite("threshold", threshold); err != nil {
 		return 0, "", err
@@ -175,7 +175,7 @@ func (d *NoDrift) shiftPower(threshold, shift float64) (float64, Method) {
 	if d.bins() < 2 { // nothing can move
 		return d.exactSurvival(threshold)
 	}
-	if d.simulatesPower() {
+	if d.simulatesPower(shift) {
 		return d.simulation().power(threshold, shift), MethodMonteCarlo
 	}
 	shifted := d.shiftedLaw(shift)
@@ -303,14 +303,16 @@ func spread(probability, value []float64) float64 {
 
 // shiftedLaw is the law of a window whose true shares have moved, over the same
 // baseline noise.
-func (d *NoDrift) shiftedLaw(shift float64) *NoDrift {
+func (d *NoDrift) shiftedLaw(shift float64) *NoDrift { return newNoDrift(d.shifted(shift)) }
+
+func (d *NoDrift) shifted(shift float64) lawInput {
 	in := d.in
 	shares := shiftedShares(in.reference, shift)
 	in.alpha = make([]float64, len(shares))
 	for b, q := range shares {
 		in.alpha[b] = q * in.baseline
 	}
-	return newNoDrift(in)
+	return in
 }
 
 func checkShift(shift float64) error {

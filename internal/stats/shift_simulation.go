@@ -1,6 +1,7 @@
 package stats
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -16,6 +17,7 @@ const (
 	gammaPowerExpected = 20
 	gammaPowerBaseline = 30
 	gammaPowerBins     = 2000
+	gammaPowerNodes    = 300_000 // counts of all bins together
 )
 
 const (
@@ -155,8 +157,27 @@ func (in lawInput) windowValue() func(counts []int64) float64 {
 	}
 }
 
-// simulatesPower says whether the gamma law's power is too far off.
-func (d *NoDrift) simulatesPower() bool {
-	few := d.law().smallestExpected() < gammaPowerExpected || d.smallestAlpha() < gammaPowerBaseline
-	return few && len(d.in.reference) <= gammaPowerBins
+// simulatesPower says whether the gamma law's power at a shift is too far off, or takes
+// longer than drawing windows: its moments are sums over the counts of all bins, of which
+// those of large bins are many where a small one keeps them from being skipped.
+func (d *NoDrift) simulatesPower(shift float64) bool {
+	if len(d.in.reference) <= gammaPowerBins {
+		least := d.smallestAlpha()
+		expected := least * float64(d.in.window) / d.in.baseline
+		if least < gammaPowerBaseline || expected < gammaPowerExpected {
+			return true
+		}
+	}
+	in := d.shifted(shift)
+	odds := float64(in.window) / in.baseline
+	sum, smallest := 0.0, math.Inf(1)
+	for _, alpha := range in.alpha {
+		if alpha > 0 {
+			sd := math.Sqrt(alpha * odds * (1 + odds))
+			sum += sd
+			smallest = min(smallest, sd)
+		}
+	}
+	nodes := 17 * sum / max(smallest/nodesPerDeviation, 1)
+	return nodes > gammaPowerNodes
 }
