@@ -315,6 +315,8 @@ func (a alarm) windowAsks() int {
 	switch unlike := a.unlike(); {
 	case a.engine != "":
 		return 3
+	case a.smallestShare()*float64(a.baseline) < 5: // simulated
+		return 5
 	case unlike <= 2 || a.metric.Ordered:
 		return 40
 	case unlike <= 12 && a.smallestShare() >= 1e-3:

@@ -87,7 +87,7 @@ func (d *NoDrift) ShiftDivergence(shift float64) (float64, error) {
 // window whose mean has moved by shift standard deviations, in the direction that is
 // seen less well: over redrawn baselines and windows, with bins in increasing order
 // of a normal variable. By a gamma law with the divergence's mean and variance where every
-// bin expects 20 samples of the window and 30 of the baseline, else by 10,000 seeded
+// bin expects 20 samples of the window and 30 of the baseline, else by 4,000 seeded
 // windows (fewer beyond 30 bins, at least 1,000): within 0.03 of simulation, see
 // power_test.go. So too where the moments would take long. Beyond 2,000 bins it is the gamma
 // law's whatever they expect, which then errs by up to 0.2.

@@ -21,9 +21,9 @@ const (
 )
 
 const (
-	shiftDraws    = 10_000
+	shiftDraws    = 4000    // with up to 30 bins: 0.008 of a power at most
 	shiftLeast    = 1000    // draws, over however many bins
-	shiftBinDraws = 300_000 // of all bins together, between those
+	shiftBinDraws = 120_000 // of all bins together, between those
 	shiftParts    = 4       // dealt to goroutines, each with its own seed
 	shiftsKept    = 64
 )
