@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -27,12 +28,23 @@ import (
 type Data struct {
 	Client   *client.Client
 	Reviewer *review.Reviewer
+	// Timeout limits one operation on one object, repeated requests included; 0 sets no
+	// limit.
+	Timeout time.Duration
 
 	mu    sync.Mutex
 	store string
 	// reviews holds, by kind and id, what the last plan hook remembers of an object:
 	// what that hook leaves in the private state does not reach a create.
 	reviews sync.Map
+}
+
+// limited is the context of one operation.
+func (d *Data) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	if d == nil || d.Timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, d.Timeout)
 }
 
 // storeID names the store that answered, or is empty where it does not say. The
@@ -126,6 +138,8 @@ func (r *Resource) ValidateConfig(_ context.Context, req resource.ValidateConfig
 
 // Create puts a new object into the control plane.
 func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	ctx, cancel := r.data.limited(ctx)
+	defer cancel()
 	planned, ok := r.read(&resp.Diagnostics, req.Plan.Raw)
 	if !ok || !r.ready(&resp.Diagnostics) {
 		return
@@ -178,6 +192,8 @@ func (r *Resource) adopt(ctx context.Context, diags *diag.Diagnostics, planned c
 
 // Read refreshes the state from the control plane. Data files are never read here.
 func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	ctx, cancel := r.data.limited(ctx)
+	defer cancel()
 	if r.data == nil || r.data.Client == nil {
 		return // the provider has warned that its configuration is not known yet
 	}
@@ -237,6 +253,8 @@ func (r *Resource) warnIfStoreIsAnother(ctx context.Context, req resource.ReadRe
 // Update changes an object, provided that nobody else has changed it since it was
 // read.
 func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	ctx, cancel := r.data.limited(ctx)
+	defer cancel()
 	planned, ok := r.read(&resp.Diagnostics, req.Plan.Raw)
 	if !ok || !r.ready(&resp.Diagnostics) {
 		return
@@ -256,6 +274,8 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 
 // Delete removes an object from the control plane, as far as its kind allows.
 func (r *Resource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	ctx, cancel := r.data.limited(ctx)
+	defer cancel()
 	state, ok := r.read(&resp.Diagnostics, req.State.Raw)
 	if !ok || !r.ready(&resp.Diagnostics) {
 		return
