@@ -89,6 +89,12 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			}
 			return os.WriteFile(configuration, fmt.Appendf(nil, "provider_installation {\n  dev_overrides {\n    \"mlops-as-code/mlops\" = %q\n  }\n  direct {}\n}\n", filepath.Dir(provider)), 0o600)
 		},
+		Condition: func(condition string) (bool, error) {
+			if condition == "identity" {
+				return hasIdentities(terraform)
+			}
+			return false, fmt.Errorf("no condition %q", condition)
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"tf":            runTerraform,
 			"race":          raceTerraform,
@@ -107,6 +113,25 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			"samefindings":  checkSameFindings,
 		},
 	})
+}
+
+// hasIdentities reports whether a CLI imports by identity: from 1.12 on.
+func hasIdentities(cli string) (bool, error) {
+	out, err := exec.Command(cli, "version", "-json").Output()
+	if err != nil {
+		return false, err
+	}
+	var version struct {
+		Version string `json:"terraform_version"`
+	}
+	if err := json.Unmarshal(out, &version); err != nil {
+		return false, err
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(version.Version, "%d.%d", &major, &minor); err != nil {
+		return false, err
+	}
+	return major > 1 || minor >= 12, nil
 }
 
 // runTerraform runs the CLI: tf plan. Line breaks inside its messages are folded,
