@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
 	resourceschema "github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/client"
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
@@ -69,7 +70,10 @@ func (d *DataSource) Read(ctx context.Context, req datasource.ReadRequest, resp 
 	if !ok {
 		return
 	}
-	raw, err := fromCty(kind, withIdentity(found, object), req.Config.Raw.Type())
+	raw, err := fromCty(kind, withIdentity(found, object), kind.Schema.Type().TerraformType(ctx))
+	if err == nil {
+		raw, err = narrowed(raw, req.Config.Raw.Type())
+	}
 	if err != nil {
 		resp.Diagnostics.AddError("Cannot read "+name, err.Error()+"\n\nThis is a bug in the provider: please report it.")
 		return
@@ -77,8 +81,26 @@ func (d *DataSource) Read(ctx context.Context, req datasource.ReadRequest, resp 
 	resp.State.Raw = raw
 }
 
+// narrowed leaves out the attributes that the type of a data source does not have.
+func narrowed(raw tftypes.Value, ty tftypes.Type) (tftypes.Value, error) {
+	var attributes map[string]tftypes.Value
+	if err := raw.As(&attributes); err != nil {
+		return raw, err
+	}
+	object, ok := ty.(tftypes.Object)
+	if !ok {
+		return raw, fmt.Errorf("%s is no object", ty)
+	}
+	for name := range attributes {
+		if _, ok := object.AttributeTypes[name]; !ok {
+			delete(attributes, name)
+		}
+	}
+	return tftypes.NewValue(ty, attributes), nil
+}
+
 // computedAttributes are a resource's attributes as a data source has them: the key is
-// required, and everything else is computed.
+// required, and everything else is computed. Write-only attributes can be read nowhere.
 func computedAttributes(attributes map[string]resourceschema.Attribute, key []string) map[string]schema.Attribute {
 	required := map[string]bool{}
 	for _, name := range key {
@@ -86,6 +108,9 @@ func computedAttributes(attributes map[string]resourceschema.Attribute, key []st
 	}
 	out := map[string]schema.Attribute{}
 	for name, attribute := range attributes {
+		if attribute.IsWriteOnly() {
+			continue
+		}
 		description := attribute.GetMarkdownDescription()
 		switch a := attribute.(type) {
 		case resourceschema.StringAttribute:
