@@ -98,7 +98,7 @@ func driftMetricDescription() string {
 		parts[i] = "`" + m.Name + "` is " + m.Formula
 	}
 	return "The metric, of the proportions `A` of a window and `E` of the baseline in each bin: " + strings.Join(parts, "; ") +
-		". The last two are of the values themselves and read no bins. The page *What each number in a plan means* says more."
+		". The last two read no bins. Logarithms are natural where no base is named."
 }
 
 func engineDescription() string {

@@ -36,7 +36,7 @@ var emptyBaselineBin = Rule{
 			} else {
 				detail += fmt.Sprintf("with %s added to each proportion, 1 %% of a window in an empty bin adds %s to psi.", show(p.Epsilon.Or(1e-8)), show(round(emptyBinEffect(p.Epsilon.Or(1e-8)))))
 			}
-			detail += " The false alarms that a plan shows take the bin for one that stays empty."
+			detail += " The false alarms that a plan shows leave this out: they take an empty bin to stay empty."
 			finding := spec.Finding{
 				Path: at, Detail: detail,
 				Fix:          `Merge the empty bins with their neighbours, or set smoothing = "jeffreys", which adds half a count to every bin.`,

@@ -42,12 +42,16 @@ var epsilonDominates = Rule{
 		if a.strict(value) < adds {
 			value = gridValue(gridIndex(value) + 1)
 		}
+		set := "Set"
+		if engine, ok := s.declared.Signal.Fields().Engine.Get(); ok {
+			set = fmt.Sprintf("Remove the monitor's engine %q, which smooths in its own way, and set", engine)
+		}
 		return found(spec.Finding{
 			Path: s.declared.Value.Path(),
 			Detail: fmt.Sprintf("With %s, a window leaves a bin empty with probability %s though nothing has drifted: %s times in 30 days, evaluated every %s; %s. A bin of the smallest share, %s, adds %s when it is empty, because %s takes the place of its share; the value is %s. The alert then tells what epsilon is, not what the data are.",
 				a.describe(), show(chance), show(month), showSeconds(a.everySeconds), a.budgetText(), show(round(share)), show(adds), show(a.smoothing.Epsilon), show(a.value)),
-			Fix: fmt.Sprintf(`Set smoothing = "jeffreys" where the baseline is declared, which adds half a count to every bin; or use fewer bins or a longer window, so that none is empty; or raise value to %s, which one empty bin does not pass.`,
-				show(value)),
+			Fix: fmt.Sprintf(`%s smoothing = "jeffreys" where the baseline is declared, which adds half a count to every bin; or use fewer bins or a longer window, so that none is empty; or raise value to %s, which one empty bin does not pass.`,
+				set, show(value)),
 			Alternatives: []spec.Change{change(map[string]cty.Value{"value": spec.Number(value)})},
 		})
 	}),

@@ -243,6 +243,12 @@ func TestWhatPrometheusCannotCarryIsRefusedWithTheAttribute(t *testing.T) {
 		"an empty bin without smoothing": {
 			monitorWith(`baseline = { name = "b", bins = 2, samples = 1000, edges = [1], shares = [0, 1], smoothing = "none" }`), "baseline.smoothing", "bin 0 is empty",
 		},
+		"a metric of the values themselves": {
+			strings.Replace(monitorWith(""), `"psi"`, `"ks"`, 1), "metric", "The metric ks is of the values themselves",
+		},
+		"another tool's bins": {
+			monitorWith(`engine = "evidently"`), "engine", "the baseline's own bins",
+		},
 		"a window of less than two scrapes": {
 			monitorWith(`window = { duration = "20s", samples = 500 }`), "window.duration", "less than two scrapes",
 		},
