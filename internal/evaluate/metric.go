@@ -350,23 +350,6 @@ func (r rough) above(value float64) float64 {
 	return chiSquaredAbove(psi/r.scale, r.degrees)
 }
 
-// upperQuantile inverts above.
-func (r rough) upperQuantile(q float64) float64 {
-	low, high := 0.0, 1.0
-	for r.above(high) > q && high < largestValue {
-		low, high = high, 2*high
-	}
-	for range 60 {
-		middle := (low + high) / 2
-		if r.above(middle) > q {
-			low = middle
-		} else {
-			high = middle
-		}
-	}
-	return high
-}
-
 // squareScale makes the square of the total variation about chi-squared: it has the mean
 // of the sum of the bins' absolute normal deviations.
 func (r rough) squareScale() float64 {

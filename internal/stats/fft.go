@@ -14,11 +14,16 @@ type fft struct {
 	twiddles []complex128 // stage by stage: exp(-2 pi i j/L), and to the second and third power
 }
 
-var ffts sync.Map // points to *fft: few sizes are ever asked for
+var ffts struct { // by points: few sizes are ever asked for
+	sync.Mutex
+	made map[int]*fft
+}
 
 func newFFT(points int) *fft {
-	if made, ok := ffts.Load(points); ok {
-		return made.(*fft)
+	ffts.Lock()
+	defer ffts.Unlock()
+	if f, ok := ffts.made[points]; ok {
+		return f
 	}
 	f := &fft{points: points}
 	for size := points; size >= 4; size /= 4 {
@@ -29,8 +34,11 @@ func newFFT(points int) *fft {
 			}
 		}
 	}
-	made, _ := ffts.LoadOrStore(points, f)
-	return made.(*fft)
+	if ffts.made == nil {
+		ffts.made = map[int]*fft{}
+	}
+	ffts.made[points] = f
+	return f
 }
 
 func timesI(z complex128) complex128 { return complex(-imag(z), real(z)) }
