@@ -29,11 +29,12 @@ type chunker struct {
 	carry  []byte // what follows the last whole record
 	offset int64
 	ended  bool
+	step   int // how much is read at a time
 	spare  sync.Pool
 }
 
-func newChunker(in io.Reader, path string, quotes bool) *chunker {
-	return &chunker{in: in, path: path, quotes: quotes, hash: sha256.New()}
+func newChunker(in io.Reader, path string, size int64, quotes bool) *chunker {
+	return &chunker{in: in, path: path, quotes: quotes, hash: sha256.New(), step: int(min(int64(chunkSize), size+1))}
 }
 
 func (c *chunker) digest() string { return "sha256:" + hex.EncodeToString(c.hash.Sum(nil)) }
@@ -57,7 +58,7 @@ func (c *chunker) next() ([]byte, error) {
 		chunk = *spare
 	}
 	chunk = append(chunk, c.carry...)
-	for size := chunkSize; ; size = len(chunk) {
+	for size := c.step; ; size = max(c.step, len(chunk)) {
 		from := len(chunk)
 		if free := cap(chunk) - from; free < size {
 			chunk = append(make([]byte, 0, from+size+size/8), chunk...)

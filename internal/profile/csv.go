@@ -40,7 +40,7 @@ type csvPart struct {
 // readCSV reads a file in stretches, as many at once as there are processors, and puts
 // them together in their order.
 func readCSV(in io.Reader, path string, size int64, want wanted) (*contents, error) {
-	chunks := newChunker(in, path, true)
+	chunks := newChunker(in, path, size, true)
 	layout, rest, base, err := readHeader(chunks, want)
 	if err != nil {
 		return nil, err

@@ -121,7 +121,7 @@ func checkTeaches(t *testing.T, err error) {
 }
 
 func FuzzParquet(f *testing.F) {
-	files, err := filepath.Glob(filepath.Join("testdata", "parquet", "*.parquet"))
+	files, err := filepath.Glob(filepath.Join("testdata", "parquet", "small", "*.parquet"))
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -21,9 +21,9 @@ type jsonReader struct {
 	lines int
 }
 
-func readJSONL(in io.Reader, path string, want wanted) (*contents, error) {
+func readJSONL(in io.Reader, path string, size int64, want wanted) (*contents, error) {
 	r := &jsonReader{path: path, want: want, got: &contents{unit: "line"}, index: map[string]int{}}
-	chunks := newChunker(in, path, false)
+	chunks := newChunker(in, path, size, false)
 	for ended := false; !ended; {
 		chunk, err := chunks.next()
 		var binary errBinary

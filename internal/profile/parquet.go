@@ -121,7 +121,9 @@ func readParquet(in source, path string, size int64, want wanted) (got *contents
 		}
 		for i, c := range p.columns {
 			if c != nil && got.columns[i].need != 0 {
-				got.columns[i].append(c, base, func() int { return int(f.meta.NumRows) })
+				got.columns[i].append(c, base, func() int { // no more than the first group makes likely
+					return int(min(f.meta.NumRows, int64(len(c.numbers)*len(f.meta.RowGroups))+1))
+				})
 			}
 		}
 		for i, c := range p.columns { // all have as many rows

@@ -191,7 +191,7 @@ func (t *Table) take(in source, size int64, want wanted) error {
 	case FormatCSV:
 		got, err = readCSV(in, t.path, size, want)
 	case FormatJSONL:
-		got, err = readJSONL(in, t.path, want)
+		got, err = readJSONL(in, t.path, size, want)
 	case FormatParquet:
 		got, err = readParquet(in, t.path, size, want)
 	default:

@@ -65,3 +65,10 @@ with open(f"{out}/all.csv","w",newline="") as f:
 with open(f"{out}/all.jsonl","w") as f:
     for row in zip(*lists):
         f.write(json.dumps({c:(None if v is None or (isinstance(v,float) and v!=v) else float(v) if isinstance(v,np.floating) else v if not isinstance(v,D) else None) for c,v in zip(names,row)})+"\n")
+# Small ones, for the fuzzer to begin with.
+small = pa.table({"a": pa.array([1.5, None, 2.5, 1.5]), "b": pa.array(["x", "y", None, "x"]), "c": pa.array([1, 2, 3, 4]), "d": pa.array([D("1.5"), D("2.5"), None, D("0.1")], pa.decimal128(30, 2))})
+for name, options in {
+    "v1": dict(compression="snappy"),
+    "v2": dict(compression="zstd", data_page_version="2.0", use_dictionary=False, column_encoding={"c": "DELTA_BINARY_PACKED", "b": "DELTA_BYTE_ARRAY", "a": "BYTE_STREAM_SPLIT"}),
+}.items():
+    pq.write_table(small, f"{out}/small/{name}.parquet", write_statistics=False, store_schema=False, **options)
