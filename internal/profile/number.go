@@ -9,23 +9,26 @@ import (
 	"strings"
 )
 
-// A short decimal number is w / 10^k, with w of at most 19 digits and 10^k = 5^k 2^k: one
-// division of 128 by 64 bits gives its nearest float exactly, remainder and all. That is
-// several times faster than strconv, which takes every other number.
+// A short decimal number is w / 10^k, with w of at most 19 digits and 10^k = 5^k 2^k: a
+// product with the inverse of 5^k gives its nearest float unless it is close to the middle
+// between two, and then a division of 128 by 64 bits does, exactly, remainder and all. That
+// is several times faster than strconv, which takes every other number.
 const (
 	maximumDigits   = 19 // 10^19 - 1 < 2^64
-	maximumFraction = 27 // 5^27 < 2^64
+	maximumFraction = 27 // 5^27 < 2^64; ratio takes no more
 )
 
-// power5 has 5^k shifted until its highest bit is set, and by how many bits.
-var power5 = func() (out [maximumFraction + 1]struct {
-	value uint64
-	shift int
+// power5 has 5^k shifted until its highest bit is set, by how many bits, and the inverse
+// (2^127 - 1) / value, rounded down.
+var power5 = func() (out [32]struct {
+	value, inverse uint64
+	shift          int
 }) {
 	p := uint64(1)
-	for k := range out {
+	for k := range out[:maximumFraction+1] {
 		shift := bits.LeadingZeros64(p)
 		out[k].value, out[k].shift = p<<shift, shift
+		out[k].inverse, _ = bits.Div64(1<<63-1, math.MaxUint64, p<<shift)
 		p *= 5
 	}
 	return out
@@ -123,14 +126,25 @@ func ratio(w uint64, k int) float64 {
 	}
 	up := bits.LeadingZeros64(w)
 	numerator := w << up
-	divisor := power5[k]
-	// numerator * 2^63 / divisor lies between 2^62 and 2^64.
-	quotient, remainder := bits.Div64(numerator>>1, numerator<<63, divisor.value)
+	divisor := &power5[k&31]
+	// The quotient numerator * 2^63 / divisor lies between 2^62 and 2^64; the product with
+	// the inverse is at most 2 below it.
+	quotient, _ := bits.Mul64(numerator, divisor.inverse)
 	drop := 11 - bits.LeadingZeros64(quotient)
-	kept := quotient >> drop
 	half := uint64(1) << (drop - 1)
-	if rest := quotient & (half<<1 - 1); rest > half || rest == half && (remainder != 0 || kept&1 == 1) {
+	kept, rest := quotient>>drop, quotient&(half<<1-1)
+	switch {
+	case rest > half: // so is the quotient's rest, or it is just above the next number
 		kept++
+	case rest+2 > half: // it may be either side
+		var remainder uint64
+		quotient, remainder = bits.Div64(numerator>>1, numerator<<63, divisor.value)
+		drop = 11 - bits.LeadingZeros64(quotient)
+		half = 1 << (drop - 1)
+		kept, rest = quotient>>drop, quotient&(half<<1-1)
+		if rest > half || rest == half && (remainder != 0 || kept&1 == 1) {
+			kept++
+		}
 	}
 	exponent := drop - 63 + divisor.shift - up - k // kept * 2^exponent; a normal number at both ends
 	return float64(kept) * math.Float64frombits(uint64(exponent+1023)<<52)

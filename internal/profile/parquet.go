@@ -95,23 +95,50 @@ func readParquet(in source, path string, size int64, want wanted) (got *contents
 			continue
 		}
 		got.columns[i] = newColumn(n)
-		if l.refused != nil {
+		switch {
+		case l.refused != nil:
 			got.columns[i].refused = l.refused(path)
+		case n == numbers && l.number != nil && !want.all && got.rows/8 <= size:
+			// As many rows as a file of this size may well have: each row group decodes to
+			// its place at once.
+			got.columns[i].numbers = make([]float64, 0, got.rows)
 		}
 	}
 	type part struct {
 		columns []*column
 		err     error
 	}
-	group, base := 0, 0
+	// room is where the numbers go that are decoded to their place.
+	room := make([][]float64, len(leaves))
+	needs := make([]need, len(leaves))
+	for i, c := range got.columns {
+		if c != nil && c.refused == nil {
+			needs[i], room[i] = c.need, c.numbers[:cap(c.numbers)]
+		}
+	}
+	fresh := func(first, rows int64) []*column {
+		columns := make([]*column, len(leaves))
+		for i, n := range needs {
+			if n == 0 {
+				continue
+			}
+			columns[i] = newColumn(n)
+			if room[i] != nil {
+				columns[i].numbers = room[i][first : first : first+rows]
+			}
+		}
+		return columns
+	}
+	group, base, first := 0, 0, int64(0)
 	next := func() (func() part, bool) {
 		if group == len(f.meta.RowGroups) {
 			return nil, false
 		}
-		g := &f.meta.RowGroups[group]
+		g, from := &f.meta.RowGroups[group], first
 		group++
+		first += g.NumRows
 		return func() part {
-			columns, err := f.rowGroup(g, leaves, got.columns)
+			columns, err := f.rowGroup(g, leaves, fresh(from, g.NumRows))
 			return part{columns, err}
 		}, true
 	}
@@ -445,22 +472,20 @@ func float16(bits uint16) float64 {
 	return sign * math.Ldexp(1024+fraction, exponent-25)
 }
 
-// rowGroup reads the columns of a row group that are kept.
-func (f *parquetFile) rowGroup(g *format.RowGroup, leaves []leaf, kept []*column) (columns []*column, err error) {
+// rowGroup fills the columns of a row group that are kept.
+func (f *parquetFile) rowGroup(g *format.RowGroup, leaves []leaf, columns []*column) (_ []*column, err error) {
 	defer recovered(&err)
-	columns = make([]*column, len(leaves))
 	for i := range leaves {
-		if kept[i] == nil || kept[i].need == 0 || leaves[i].refused != nil {
+		if columns[i] == nil {
 			continue
 		}
-		r := &chunkReader{parquetFile: f, leaf: &leaves[i], column: newColumn(kept[i].need), meta: &g.Columns[leaves[i].index].MetaData, rows: g.NumRows}
+		r := &chunkReader{parquetFile: f, leaf: &leaves[i], column: columns[i], meta: &g.Columns[leaves[i].index].MetaData, rows: g.NumRows}
 		if g.Columns[leaves[i].index].FilePath != "" {
 			return nil, damaged("the column %q lies in another file", leaves[i].name)
 		}
 		if err := r.read(); err != nil {
 			return nil, err
 		}
-		columns[i] = r.column
 	}
 	return columns, nil
 }
@@ -492,7 +517,7 @@ func (r *chunkReader) read() error {
 	case r.meta.Type != r.physical:
 		return damaged("the column %q has %s values, and the schema says %s", r.name, r.meta.Type, r.physical)
 	}
-	in := bufio.NewReaderSize(io.NewSectionReader(r.in, start, length), 64<<10)
+	in := bufio.NewReaderSize(io.NewSectionReader(r.in, start, length), 256<<10)
 	left := length
 	for r.done < r.rows {
 		header, n, err := readPageHeader(in, left)

@@ -398,6 +398,10 @@ func (c *column) append(next *column, base int, total func() int) {
 	if c.numbers == nil && len(next.numbers) > 0 {
 		c.numbers = make([]float64, 0, total())
 	}
+	if n := len(c.numbers); cap(c.numbers) > n && len(next.numbers) > 0 && &c.numbers[:n+1][n] == &next.numbers[0] {
+		c.numbers = c.numbers[:n+len(next.numbers)] // they are in their place
+		return
+	}
 	c.numbers = append(c.numbers, next.numbers...)
 }
 
