@@ -132,17 +132,14 @@ func ratio(w uint64, k int) float64 {
 	quotient, _ := bits.Mul64(numerator, divisor.inverse)
 	drop := 11 - bits.LeadingZeros64(quotient)
 	half := uint64(1) << (drop - 1)
-	kept, rest := quotient>>drop, quotient&(half<<1-1)
-	switch {
-	case rest > half: // so is the quotient's rest, or it is just above the next number
-		kept++
-	case rest+2 > half: // it may be either side
+	kept := (quotient>>1 + half>>1) >> (drop - 1) // rounded
+	if quotient&(half<<1-1)-(half-1) <= 1 {       // it may be either side of the middle
 		var remainder uint64
 		quotient, remainder = bits.Div64(numerator>>1, numerator<<63, divisor.value)
 		drop = 11 - bits.LeadingZeros64(quotient)
 		half = 1 << (drop - 1)
-		kept, rest = quotient>>drop, quotient&(half<<1-1)
-		if rest > half || rest == half && (remainder != 0 || kept&1 == 1) {
+		kept = quotient >> drop
+		if rest := quotient & (half<<1 - 1); rest > half || rest == half && (remainder != 0 || kept&1 == 1) {
 			kept++
 		}
 	}
