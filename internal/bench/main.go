@@ -29,7 +29,7 @@ import (
 )
 
 // parts are the sections of the document, in their order.
-var parts = []part{statistics, profiles, policies}
+var parts = []part{statistics, profiles, policies, scale}
 
 // part is one section.
 type part struct {
@@ -249,15 +249,20 @@ func run(document, data, python, pick string, rounds, shrink int, progress io.Wr
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 		section := h.section(p, header)
-		fmt.Fprintln(progress, section)
+		if _, err := io.WriteString(progress, section); err != nil {
+			return err
+		}
 		if text, err = replaceSection(text, p.name, section); err != nil {
+			return err
+		}
+		if err := os.WriteFile(document, text, 0o644); err != nil { //nolint:gosec // a page of the documentation
 			return err
 		}
 	}
 	if ran == 0 {
 		return fmt.Errorf("no part matches %q", pick)
 	}
-	return os.WriteFile(document, text, 0o644) //nolint:gosec // a page of the documentation
+	return nil
 }
 
 // sourceFolder is where this package lies.

@@ -48,10 +48,10 @@ func TestEveryPartFillsItsSection(t *testing.T) {
 		t.Error("the page has a path of this machine")
 	}
 	// A second run replaces the sections.
-	if err := run(document, folder, "", "^policies$", 1, 10_000, &progress); err != nil {
+	if err := run(document, folder, "", "^scale$", 1, 10_000, &progress); err != nil {
 		t.Fatal(err)
 	}
-	if text, err = os.ReadFile(document); err != nil || strings.Count(string(text), "<!-- bench: policies -->") != 1 {
+	if text, err = os.ReadFile(document); err != nil || strings.Count(string(text), "<!-- bench: scale -->") != 1 {
 		t.Errorf("a section stands twice, or %v", err)
 	}
 }

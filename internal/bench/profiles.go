@@ -45,7 +45,6 @@ func runProfiles(h *harness) error {
 		}
 		files = append(files, parquet)
 	}
-	values = nil
 	var all error
 	for _, file := range files {
 		all = errors.Join(all, h.compare(comparison{

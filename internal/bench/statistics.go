@@ -55,7 +55,7 @@ func runStatistics(h *harness) error {
 		return err
 	}
 	open := stats.OpenEdges(edges)
-	calls := h.size(20_000)
+	calls := h.size(1_000)
 	repeat := func(f func() (float64, error)) func() (float64, error) {
 		return func() (out float64, err error) {
 			for range calls {
@@ -67,7 +67,7 @@ func runStatistics(h *harness) error {
 		}
 	}
 	// The peers' calls are slower, so that fewer are enough.
-	few := max(calls/200, 1)
+	few := max(calls/20, 1)
 	scaled := map[string]any{"calls": few, "as": calls}
 	err = errors.Join(
 		h.compare(comparison{

@@ -119,10 +119,14 @@ func (r *jsonReader) field(key, value []byte) error {
 		return &Error{Part: PartFile, Why: fmt.Sprintf("%s: line %d has the key %q twice", r.path, r.lines, name), Fix: "Give it once."}
 	}
 	r.seen[at] = r.lines
-	c := r.got.columns[at]
-	if c == nil || c.need == 0 || c.refused != nil {
-		return nil
+	if c := r.got.columns[at]; c != nil && c.need != 0 && c.refused == nil {
+		r.take(c, name, value)
 	}
+	return nil
+}
+
+// take takes a value in.
+func (r *jsonReader) take(c *column, name, value []byte) {
 	switch value[0] {
 	case '"':
 		text := value[1 : len(value)-1]
@@ -138,7 +142,6 @@ func (r *jsonReader) field(key, value []byte) error {
 	default:
 		c.add(value, r.lines)
 	}
-	return nil
 }
 
 // invalid says where a line stops being JSON. Python writes NaN, which JSON lacks.

@@ -246,7 +246,7 @@ func (r *chunkReader) values(data []byte, n int, encoding format.Encoding) (page
 	v := pageValues{n: n, width: r.width}
 	tooShort := damaged("a page ends too early")
 	switch encoding {
-	case format.PlainDictionary, format.RLEDictionary:
+	case format.PlainDictionary, format.RLEDictionary: //nolint:staticcheck // old files have it
 		if n == 0 {
 			return v, nil
 		}

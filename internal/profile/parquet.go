@@ -325,7 +325,7 @@ func (l *leaf) setType(e *format.SchemaElement) {
 	case *format.IntType:
 		l.integer(logical.IsSigned)
 	case *format.UUIDType, *format.BsonType, *format.VariantType, *format.GeometryType, *format.GeographyType:
-		l.refuse("has "+logical.(fmt.Stringer).String()+" values, which are neither numbers nor categories", "Choose another column.")
+		l.refuse(fmt.Sprintf("has %v values, which are neither numbers nor categories", logical), "Choose another column.")
 	default:
 		switch converted {
 		case deprecated.Date:

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 )
 
 const (
@@ -52,11 +51,9 @@ func FormatOf(path string) string {
 type Table struct {
 	path, format string
 
-	mutex    sync.Mutex
-	first    contents // of the first reading: digest, rows, names
-	columns  []*column
-	size     int64
-	modified time.Time
+	mutex   sync.Mutex
+	first   contents // of the first reading: digest, rows, names
+	columns []*column
 }
 
 // contents is what one reading of a file yields.

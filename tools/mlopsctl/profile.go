@@ -66,7 +66,9 @@ the computed profile and the figures as well, and is a list where several column
 			}
 			for i, b := range baselines {
 				if i > 0 {
-					fmt.Fprintln(cmd.OutOrStdout())
+					if _, err := io.WriteString(cmd.OutOrStdout(), "\n"); err != nil {
+						return err
+					}
 				}
 				if err := f.printHCL(cmd.OutOrStdout(), b, f.columns[i]); err != nil {
 					return err
