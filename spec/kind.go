@@ -161,7 +161,7 @@ func (k *Kind) Description(path string) string {
 	attributes := k.Schema.Attributes
 	for {
 		head, rest, nested := strings.Cut(path, ".")
-		attribute, ok := attributes[strings.TrimSuffix(head, "[]")]
+		attribute, ok := attributes[strings.TrimSuffix(strings.TrimSuffix(head, listElements), mapElements)]
 		if !ok {
 			return ""
 		}

@@ -28,6 +28,8 @@ func fieldTree(t *testing.T, ty reflect.Type, prefix string, out *[]string) {
 		switch {
 		case inner.Kind() == reflect.Slice && inner.Elem().Field(0).Type.Kind() == reflect.Struct:
 			fieldTree(t, inner.Elem().Field(0).Type, prefix+name+"[].", out)
+		case inner.Kind() == reflect.Map && inner.Elem().Field(0).Type.Kind() == reflect.Struct:
+			fieldTree(t, inner.Elem().Field(0).Type, prefix+name+"{}.", out)
 		case inner.Kind() == reflect.Struct:
 			fieldTree(t, inner, prefix+name+".", out)
 		}
@@ -42,6 +44,8 @@ func schemaTree(attributes map[string]schema.Attribute, prefix string, out *[]st
 			schemaTree(a.Attributes, prefix+name+".", out)
 		case schema.ListNestedAttribute:
 			schemaTree(a.NestedObject.Attributes, prefix+name+"[].", out)
+		case schema.MapNestedAttribute:
+			schemaTree(a.NestedObject.Attributes, prefix+name+"{}.", out)
 		}
 	}
 }
@@ -54,6 +58,8 @@ func typeTree(ty cty.Type, prefix string, out *[]string) {
 			typeTree(attribute, prefix+name+".", out)
 		case attribute.IsListType() && attribute.ElementType().IsObjectType():
 			typeTree(attribute.ElementType(), prefix+name+"[].", out)
+		case attribute.IsMapType() && attribute.ElementType().IsObjectType():
+			typeTree(attribute.ElementType(), prefix+name+"{}.", out)
 		}
 	}
 }

@@ -11,10 +11,12 @@ import (
 
 // Inputs are what an object needs that does not stand in its attributes.
 type Inputs struct {
-	// Profile is the profiled file of a baseline that has one. Without it, and
-	// without Kept, what is computed from the file is unknown.
+	// Profile is the profiled file of a baseline that has one. Without it, Profiles and
+	// Kept, what is computed from the file is unknown.
 	Profile *profile.Result
-	// Kept holds computed attributes (profile, evaluation) that a baseline takes
+	// Profiles are those of a baseline of several columns, by column.
+	Profiles map[string]*profile.Result
+	// Kept holds computed attributes (profile, profiles, evaluation) that a baseline takes
 	// over from a plan or from its state, because its file is not read again.
 	Kept map[string]cty.Value
 }
