@@ -193,6 +193,10 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, ref port.Ref) erro
 	if err != nil {
 		return err
 	}
+	key, err := idempotencyKey(r)
+	if err != nil {
+		return err
+	}
 	members, err := readBody(w, r, "attributes")
 	if err != nil {
 		return err
@@ -201,7 +205,7 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, ref port.Ref) erro
 	if err := json.Compact(&attributes, members["attributes"]); err != nil || !bytes.HasPrefix(attributes.Bytes(), []byte("{")) {
 		return invalid(`"attributes" must be an object.`)
 	}
-	o, err := h.service.Put(r.Context(), ref, attributes.Bytes(), allow)
+	o, err := h.service.Put(r.Context(), ref, attributes.Bytes(), allow, key.of(attributes.Bytes()))
 	if err != nil {
 		return err
 	}

@@ -54,6 +54,8 @@ func statusOf(e *port.Error) int {
 			return http.StatusUnprocessableEntity
 		}
 		return http.StatusBadRequest
+	case port.CodeKeyReused:
+		return http.StatusUnprocessableEntity
 	case port.CodeUnavailable:
 		return http.StatusServiceUnavailable
 	case port.CodeRegistryError:

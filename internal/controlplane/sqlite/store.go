@@ -318,6 +318,9 @@ func (s *Store) openWriter(ctx context.Context, f *file) error {
 			break
 		}
 	}
+	if err == nil {
+		err = migrate(ctx, db)
+	}
 	if err != nil {
 		_ = db.Close()
 		return err
