@@ -427,47 +427,6 @@ func (h *handler) batchGet(w http.ResponseWriter, r *http.Request, _ []string) e
 	return nil
 }
 
-func (h *handler) events(w http.ResponseWriter, r *http.Request, _ []string) error {
-	query, err := parameters(r, "after", "page_size")
-	if err != nil {
-		return err
-	}
-	var after int64
-	if text := query.Get("after"); text != "" {
-		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 0 {
-			return invalid("after is the seq of the last event you have, not %s.", quote(text))
-		}
-	}
-	size, err := pageSize(query)
-	if err != nil {
-		return err
-	}
-	found, err := h.service.Events(r.Context(), after, size)
-	if err != nil {
-		return err
-	}
-	type event struct {
-		Seq        int64     `json:"seq"`
-		At         time.Time `json:"at"`
-		Action     string    `json:"action"`
-		Kind       string    `json:"kind"`
-		ID         string    `json:"id"`
-		UID        string    `json:"uid"`
-		Generation int64     `json:"generation"`
-	}
-	items, next := make([]event, len(found)), after
-	for i, e := range found {
-		items[i] = event{e.Seq, e.At, e.Action, e.Kind, e.ID, e.UID, e.Generation}
-		next = e.Seq
-	}
-	writeOK(w, struct {
-		Items []event `json:"items"`
-		// Next is what to pass as after next time, also where nothing is new.
-		Next int64 `json:"next_after"`
-	}{items, next})
-	return nil
-}
-
 func (h *handler) store(w http.ResponseWriter, r *http.Request, _ []string) error {
 	if _, err := parameters(r); err != nil {
 		return err

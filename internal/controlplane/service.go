@@ -36,6 +36,8 @@ type Service struct {
 	// once has the requests with an idempotency key whose write in an external
 	// registry is under way.
 	once singleflight.Group
+	// waiting has a place for each reader that may wait for events.
+	waiting chan struct{}
 }
 
 // NewService puts a service in front of its stores. A nil logger discards.
@@ -43,7 +45,7 @@ func NewService(registry port.Registry, policies port.Policies, log *slog.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{registry: registry, policies: policies, log: log}
+	return &Service{registry: registry, policies: policies, log: log, waiting: make(chan struct{}, MaxWaiting)}
 }
 
 // Get returns an object, or an error with code NOT_FOUND.
@@ -205,11 +207,6 @@ func (s *Service) onceElsewhere(ctx context.Context, key port.Once, write func()
 		return a.object, err
 	}
 	return port.Object{}, err
-}
-
-// Events returns writes after a sequence number, oldest first.
-func (s *Service) Events(ctx context.Context, after int64, limit int) ([]port.Event, error) {
-	return s.policies.Events(ctx, after, limit)
 }
 
 // StoreInfo identifies the control plane's store.

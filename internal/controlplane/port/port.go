@@ -195,8 +195,12 @@ type Policies interface {
 	Delete(ctx context.Context, d Delete) error
 	// Children lists the objects that belong to a registered model.
 	Children(ctx context.Context, model string) ([]Ref, error)
-	// Events returns up to limit events with a sequence number above after.
+	// Events returns up to limit events with a sequence number above after. An
+	// event never appears below one that could be read before.
 	Events(ctx context.Context, after int64, limit int) ([]Event, error)
+	// NextWrite is closed once something was written through this store, which
+	// may have made an event. Writes of other processes do not close it.
+	NextWrite() <-chan struct{}
 	// Record appends the event of a write that happened in another store.
 	Record(ctx context.Context, action string, o Object) error
 	// Recall returns what was answered to an idempotency key, nil where that is

@@ -91,6 +91,8 @@ func (p policies) Events(ctx context.Context, after int64, limit int) ([]port.Ev
 	return events, p.store.classify(rows.Err())
 }
 
+func (p policies) NextWrite() <-chan struct{} { return p.store.nextWrite() }
+
 func (p policies) Record(ctx context.Context, action string, o port.Object) error {
 	return p.store.transact(ctx, func(tx *sql.Tx, now time.Time) error { return record(ctx, tx, action, o, now) })
 }
