@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
+	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
 const (
@@ -26,123 +28,233 @@ const (
 	MaxBatch = 1000
 	// defaultPageSize is used where the request names none.
 	defaultPageSize = 100
+
+	mediaJSON    = "application/json"
+	mediaProblem = "application/problem+json"
 )
 
-// NewHandler is the HTTP API over a service:
-//
-//	PUT    /v1/{kind}/{name path}    create (If-None-Match: *) or replace (If-Match: "etag")
-//	GET    /v1/{kind}/{name path}
-//	DELETE /v1/{kind}/{name path}    If-Match; ?cascade=true for registered models
-//	GET    /v1/{kind}                ?page_size=&page_token=
-//	POST   /v1/resources:batchGet    {"refs": [{"kind", "id"}]}
-//	GET    /v1/events                ?after=&page_size=
-//	GET    /v1/store
-//	GET    /healthz, /readyz
-//
-// Each name of a path is percent-escaped by itself. Errors are problem+json with
-// a stable `code`.
+// NewHandler is the HTTP API over a service, which spec/openapi.yaml describes.
+// Errors are problem+json with a stable `code`.
 func NewHandler(service *Service) http.Handler {
-	return &handler{service: service, log: service.log}
+	h := &handler{service: service, log: service.log}
+	h.table = h.routes()
+	return h
 }
 
 type handler struct {
 	service *Service
 	log     *slog.Logger
+	table   []route
 }
 
-// statusRecorder remembers what was answered, for the log.
-type statusRecorder struct {
+// endpoint answers a request; names are the ones in its address, in order.
+type endpoint func(w http.ResponseWriter, r *http.Request, names []string) error
+
+// route is one address of the API.
+type route struct {
+	// path is the address as the OpenAPI document writes it; {name} stands for
+	// one name, percent-escaped by itself.
+	path string
+	// endpoints are what can be done there, by method. HEAD comes with GET.
+	endpoints map[string]endpoint
+	// media is what a success is answered in; empty is JSON.
+	media string
+}
+
+// routes is every address there is. TestTheDocumentAndTheHandlerAgree fails where
+// it and spec/openapi.yaml do not say the same.
+func (h *handler) routes() []route {
+	routes := []route{
+		{path: "/healthz", endpoints: map[string]endpoint{http.MethodGet: h.health}},
+		{path: "/readyz", endpoints: map[string]endpoint{http.MethodGet: h.ready}},
+		{path: "/v1/store", endpoints: map[string]endpoint{http.MethodGet: h.store}},
+		{path: "/v1/events", endpoints: map[string]endpoint{http.MethodGet: h.events}},
+		{path: "/v1/resources:batchGet", endpoints: map[string]endpoint{http.MethodPost: h.batchGet}},
+	}
+	for _, kind := range spec.All() {
+		routes = append(routes, h.routesOf(kind)...)
+	}
+	return routes
+}
+
+// routesOf is what every kind has: a list, and objects by name.
+func (h *handler) routesOf(kind *spec.Kind) []route {
+	list := "/v1/" + kind.Name
+	of := func(do func(w http.ResponseWriter, r *http.Request, ref port.Ref) error) endpoint {
+		return func(w http.ResponseWriter, r *http.Request, names []string) error {
+			return do(w, r, port.Ref{Kind: kind.Name, ID: strings.Join(names, "/")})
+		}
+	}
+	return []route{
+		{path: list, endpoints: map[string]endpoint{
+			http.MethodGet: func(w http.ResponseWriter, r *http.Request, _ []string) error { return h.list(w, r, kind.Name) },
+		}},
+		{path: list + "/{" + strings.Join(kind.Key, "}/{") + "}", endpoints: map[string]endpoint{
+			http.MethodGet: of(h.get), http.MethodPut: of(h.put), http.MethodDelete: of(h.delete),
+		}},
+	}
+}
+
+// recorder remembers what was answered, for the log. It leaves out the body of an
+// answer to HEAD.
+type recorder struct {
 	http.ResponseWriter
+	head   bool
 	status int
 }
 
-func (r *statusRecorder) WriteHeader(status int) {
+func (r *recorder) WriteHeader(status int) {
 	r.status = status
 	r.ResponseWriter.WriteHeader(status)
 }
 
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (r *recorder) Write(data []byte) (int, error) {
+	if r.head {
+		return len(data), nil
+	}
+	return r.ResponseWriter.Write(data)
+}
+
+// Unwrap is for http.ResponseController.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func (h *handler) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	recorder := &statusRecorder{ResponseWriter: w}
+	w := &recorder{ResponseWriter: out, head: r.Method == http.MethodHead}
 	defer func() {
 		if cause := recover(); cause != nil {
 			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(cause)
 			}
 			h.log.ErrorContext(r.Context(), "panic", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
-			if recorder.status == 0 {
-				writeProblem(recorder, fmt.Errorf("panic: %v", cause))
+			if w.status == 0 {
+				writeProblem(w, fmt.Errorf("panic: %v", cause))
 			}
 		}
-		h.log.InfoContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", recorder.status, "duration", time.Since(start))
+		h.log.InfoContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", w.status, "duration", time.Since(start))
 	}()
-	if err := h.route(recorder, r); err != nil {
+	if err := h.serve(w, r); err != nil {
 		if code := problemOf(err).Code; code == codeInternal || code == port.CodeStoreUnusable || code == port.CodeRegistryError {
 			h.log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "code", string(code), "error", err, "cause", errors.Unwrap(err))
 		}
-		writeProblem(recorder, err)
+		writeProblem(w, err)
 	}
 }
 
-// route finds the endpoint by the escaped path, so that an escaped slash stays
-// inside its name. It does not use http.ServeMux, which cleans and redirects.
-func (h *handler) route(w http.ResponseWriter, r *http.Request) error {
-	switch r.URL.EscapedPath() {
-	case "/healthz":
-		return only(w, r, map[string]endpoint{http.MethodGet: h.health})
-	case "/readyz":
-		return only(w, r, map[string]endpoint{http.MethodGet: h.ready})
-	case "/v1/store":
-		return only(w, r, map[string]endpoint{http.MethodGet: h.store})
-	case "/v1/events":
-		return only(w, r, map[string]endpoint{http.MethodGet: h.events})
-	case "/v1/resources:batchGet":
-		return only(w, r, map[string]endpoint{http.MethodPost: h.batchGet})
+func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
+	at, names, err := h.find(r)
+	if err != nil {
+		return err
 	}
-	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), "/v1/")
-	if !ok || rest == "" {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	do, ok := at.endpoints[method]
+	if !ok {
+		methods := slices.Collect(maps.Keys(at.endpoints))
+		if slices.Contains(methods, http.MethodGet) {
+			methods = append(methods, http.MethodHead)
+		}
+		slices.Sort(methods)
+		allowed := strings.Join(methods, ", ")
+		w.Header().Set("Allow", allowed)
+		return &port.Error{Code: codeMethodNotAllowed, Detail: fmt.Sprintf("%s is not possible on %s, only %s.", quote(r.Method), quote(r.URL.Path), allowed)}
+	}
+	media := at.media
+	if media == "" {
+		media = mediaJSON
+	}
+	if given := r.Header.Values("Accept"); !accepts(given, media) {
+		return &port.Error{Code: codeNotAcceptable, Detail: fmt.Sprintf("The answer would be %s, and the request accepts only %s.", media, quote(strings.Join(given, ", ")))}
+	}
+	return do(w, r, names)
+}
+
+// find looks the address up as it was escaped, so that an escaped slash stays
+// inside its name. It does not use http.ServeMux, which cleans and redirects.
+func (h *handler) find(r *http.Request) (route, []string, error) {
+	segments := strings.Split(r.URL.EscapedPath(), "/")
+	for _, candidate := range h.table {
+		names, ok := match(strings.Split(candidate.path, "/"), segments)
+		if !ok {
+			continue
+		}
+		for i, name := range names {
+			unescaped, err := url.PathUnescape(name)
+			if err != nil || unescaped == "" || strings.Contains(unescaped, "/") {
+				return route{}, nil, badName(r)
+			}
+			names[i] = unescaped
+		}
+		return candidate, names, nil
+	}
+	return route{}, nil, unknown(r, segments)
+}
+
+// match holds the segments of an address against those of a route's path, and
+// returns the ones that stand where the path has {name}.
+func match(path, segments []string) (names []string, ok bool) {
+	if len(path) != len(segments) {
+		return nil, false
+	}
+	for i, segment := range segments {
+		switch {
+		case strings.HasPrefix(path[i], "{"):
+			names = append(names, segment)
+		case path[i] != segment:
+			return nil, false
+		}
+	}
+	return names, true
+}
+
+func badName(r *http.Request) error {
+	return invalid("The path %s has a name that is empty, has a slash in it or is escaped wrongly. Escape each name by itself.", quote(r.URL.Path))
+}
+
+// unknown says what is wrong with an address that no route has.
+func unknown(r *http.Request, segments []string) error {
+	if len(segments) < 3 || segments[1] != "v1" || segments[2] == "" {
 		return &port.Error{Code: codeUnknownRoute, Detail: fmt.Sprintf("There is nothing at %s. The API is under /v1/; is the endpoint right?", quote(r.URL.Path))}
 	}
-	segments := strings.Split(rest, "/")
-	for i, segment := range segments {
+	names := make([]string, 0, len(segments))
+	for _, segment := range segments[2:] {
 		name, err := url.PathUnescape(segment)
 		if err != nil || name == "" || strings.Contains(name, "/") {
-			return invalid("The path %s has a name that is empty, has a slash in it or is escaped wrongly. Escape each name by itself.", quote(r.URL.Path))
+			return badName(r)
 		}
-		segments[i] = name
+		names = append(names, name)
 	}
-	kind := segments[0]
-	if _, err := kindOf(kind); err != nil {
+	if err := CheckRef(port.Ref{Kind: names[0], ID: strings.Join(names[1:], "/")}); err != nil {
 		return err
 	}
-	if len(segments) == 1 {
-		return only(w, r, map[string]endpoint{http.MethodGet: func(w http.ResponseWriter, r *http.Request) error { return h.list(w, r, kind) }})
-	}
-	ref := port.Ref{Kind: kind, ID: strings.Join(segments[1:], "/")}
-	if err := CheckRef(ref); err != nil {
-		return err
-	}
-	return only(w, r, map[string]endpoint{
-		http.MethodGet:    func(w http.ResponseWriter, r *http.Request) error { return h.get(w, r, ref) },
-		http.MethodPut:    func(w http.ResponseWriter, r *http.Request) error { return h.put(w, r, ref) },
-		http.MethodDelete: func(w http.ResponseWriter, r *http.Request) error { return h.delete(w, r, ref) },
-	})
+	return &port.Error{Code: codeUnknownRoute, Detail: fmt.Sprintf("There is nothing at %s.", quote(r.URL.Path))}
 }
 
-type endpoint func(w http.ResponseWriter, r *http.Request) error
-
-func only(w http.ResponseWriter, r *http.Request, endpoints map[string]endpoint) error {
-	if serve, ok := endpoints[r.Method]; ok {
-		return serve(w, r)
+// accepts reports whether the header Accept, as it was given, lets an answer be of
+// a media type (RFC 9110, section 12.5.1). The most specific range counts.
+func accepts(given []string, media string) bool {
+	if len(given) == 0 {
+		return true
 	}
-	var methods []string
-	for method := range endpoints {
-		methods = append(methods, method)
+	family, _, _ := strings.Cut(media, "/")
+	best, quality := -1, 0.0
+	for part := range strings.SplitSeq(strings.Join(given, ","), ",") {
+		name, parameters, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		specific := slices.Index([]string{"*/*", family + "/*", media}, name)
+		q, err := strconv.ParseFloat(parameters["q"], 64)
+		if parameters["q"] == "" || err != nil {
+			q = 1
+		}
+		if specific > best || specific == best && q > quality {
+			best, quality = specific, q
+		}
 	}
-	slices.Sort(methods)
-	allowed := strings.Join(methods, ", ")
-	w.Header().Set("Allow", allowed)
-	return &port.Error{Code: codeMethodNotAllowed, Detail: fmt.Sprintf("%s is not possible on %s, only %s.", quote(r.Method), quote(r.URL.Path), allowed)}
+	return best >= 0 && quality > 0
 }
 
 // object is an object as the API shows it.
@@ -166,11 +278,11 @@ func show(o port.Object) *object {
 
 func writeObject(w http.ResponseWriter, status int, o port.Object) {
 	w.Header().Set("ETag", o.ETag)
-	writeJSON(w, "application/json", status, show(o))
+	writeJSON(w, mediaJSON, status, show(o))
 }
 
 func writeOK(w http.ResponseWriter, body any) {
-	writeJSON(w, "application/json", http.StatusOK, body)
+	writeJSON(w, mediaJSON, http.StatusOK, body)
 }
 
 func (h *handler) get(w http.ResponseWriter, r *http.Request, ref port.Ref) error {
@@ -180,6 +292,16 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, ref port.Ref) erro
 	o, err := h.service.Get(r.Context(), ref)
 	if err != nil {
 		return err
+	}
+	known, err := knows(r, o.ETag)
+	if err != nil {
+		return err
+	}
+	if known {
+		w.Header().Set("ETag", o.ETag)
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusNotModified)
+		return nil
 	}
 	writeObject(w, http.StatusOK, o)
 	return nil
@@ -193,6 +315,10 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, ref port.Ref) erro
 	if err != nil {
 		return err
 	}
+	key, err := idempotencyKey(r)
+	if err != nil {
+		return err
+	}
 	members, err := readBody(w, r, "attributes")
 	if err != nil {
 		return err
@@ -201,7 +327,7 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, ref port.Ref) erro
 	if err := json.Compact(&attributes, members["attributes"]); err != nil || !bytes.HasPrefix(attributes.Bytes(), []byte("{")) {
 		return invalid(`"attributes" must be an object.`)
 	}
-	o, err := h.service.Put(r.Context(), ref, attributes.Bytes(), allow)
+	o, err := h.service.Put(r.Context(), ref, attributes.Bytes(), allow, key.of(attributes.Bytes()))
 	if err != nil {
 		return err
 	}
@@ -257,7 +383,7 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request, kind string) erro
 	return nil
 }
 
-func (h *handler) batchGet(w http.ResponseWriter, r *http.Request) error {
+func (h *handler) batchGet(w http.ResponseWriter, r *http.Request, _ []string) error {
 	if _, err := parameters(r); err != nil {
 		return err
 	}
@@ -301,48 +427,7 @@ func (h *handler) batchGet(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (h *handler) events(w http.ResponseWriter, r *http.Request) error {
-	query, err := parameters(r, "after", "page_size")
-	if err != nil {
-		return err
-	}
-	var after int64
-	if text := query.Get("after"); text != "" {
-		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 0 {
-			return invalid("after is the seq of the last event you have, not %s.", quote(text))
-		}
-	}
-	size, err := pageSize(query)
-	if err != nil {
-		return err
-	}
-	found, err := h.service.Events(r.Context(), after, size)
-	if err != nil {
-		return err
-	}
-	type event struct {
-		Seq        int64     `json:"seq"`
-		At         time.Time `json:"at"`
-		Action     string    `json:"action"`
-		Kind       string    `json:"kind"`
-		ID         string    `json:"id"`
-		UID        string    `json:"uid"`
-		Generation int64     `json:"generation"`
-	}
-	items, next := make([]event, len(found)), after
-	for i, e := range found {
-		items[i] = event{e.Seq, e.At, e.Action, e.Kind, e.ID, e.UID, e.Generation}
-		next = e.Seq
-	}
-	writeOK(w, struct {
-		Items []event `json:"items"`
-		// Next is what to pass as after next time, also where nothing is new.
-		Next int64 `json:"next_after"`
-	}{items, next})
-	return nil
-}
-
-func (h *handler) store(w http.ResponseWriter, r *http.Request) error {
+func (h *handler) store(w http.ResponseWriter, r *http.Request, _ []string) error {
 	if _, err := parameters(r); err != nil {
 		return err
 	}
@@ -354,13 +439,13 @@ func (h *handler) store(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (h *handler) health(w http.ResponseWriter, _ *http.Request) error {
+func (h *handler) health(w http.ResponseWriter, _ *http.Request, _ []string) error {
 	writeOK(w, map[string]string{"status": "ok"})
 	return nil
 }
 
 // ready names no path and no address: it answers without a token.
-func (h *handler) ready(w http.ResponseWriter, r *http.Request) error {
+func (h *handler) ready(w http.ResponseWriter, r *http.Request, _ []string) error {
 	if err := h.service.Ready(r.Context()); err != nil {
 		h.log.ErrorContext(r.Context(), "not ready", "error", err)
 		return &port.Error{Code: port.CodeUnavailable, Detail: "A store cannot answer; the control plane's log says which and why.", RetryAfter: 5 * time.Second}
@@ -372,8 +457,8 @@ func (h *handler) ready(w http.ResponseWriter, r *http.Request) error {
 // readBody reads a JSON object with exactly one member of the given name.
 func readBody(w http.ResponseWriter, r *http.Request, member string) (map[string]json.RawMessage, error) {
 	if given := r.Header.Get("Content-Type"); given != "" {
-		if media, _, err := mime.ParseMediaType(given); err != nil || media != "application/json" {
-			return nil, &port.Error{Code: codeUnsupportedMediaType, Detail: fmt.Sprintf("The body must be application/json, not %s.", quote(given))}
+		if media, _, err := mime.ParseMediaType(given); err != nil || media != mediaJSON {
+			return nil, &port.Error{Code: codeUnsupportedMediaType, Detail: fmt.Sprintf("The body must be %s, not %s.", mediaJSON, quote(given))}
 		}
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBodyBytes))
@@ -447,7 +532,7 @@ func precondition(r *http.Request, creates bool) (port.Precondition, error) {
 	case strings.TrimSpace(match) == "*":
 		return port.IfPresent(), nil
 	case match != "":
-		tags, err := entityTags(match)
+		tags, err := entityTags("If-Match", match, false)
 		if err != nil {
 			return port.Precondition{}, err
 		}
@@ -458,20 +543,30 @@ func precondition(r *http.Request, creates bool) (port.Precondition, error) {
 	return port.Precondition{}, &port.Error{Code: port.CodePreconditionRequired, Detail: "Send If-Match with the ETag of the revision that you have read."}
 }
 
-// entityTags splits a list of entity tags. Weak ones are left out: they never
-// match a write (RFC 9110, section 13.1.1).
-func entityTags(list string) ([]string, error) {
+// knows reports whether the reader has this revision already, by If-None-Match.
+func knows(r *http.Request, etag string) (bool, error) {
+	given := strings.TrimSpace(strings.Join(r.Header.Values("If-None-Match"), ","))
+	if given == "*" {
+		return true, nil
+	}
+	tags, err := entityTags("If-None-Match", given, true)
+	return slices.Contains(tags, etag), err
+}
+
+// entityTags splits a list of entity tags. A read compares weakly, and takes weak
+// tags for what they are about; they never match a write (RFC 9110, section 13.1).
+func entityTags(header, list string, takeWeak bool) ([]string, error) {
 	var tags []string
-	for rest := strings.TrimSpace(list); rest != ""; {
+	for rest := strings.Trim(list, " \t,"); rest != ""; {
 		strong, weak := strings.CutPrefix(rest, "W/")
 		if !strings.HasPrefix(strong, `"`) {
-			return nil, invalid("If-Match must be * or entity tags in double quotes, not %s.", quote(list))
+			return nil, invalid("%s must be * or entity tags in double quotes, not %s.", header, quote(list))
 		}
 		end := strings.IndexByte(strong[1:], '"')
 		if end < 0 {
-			return nil, invalid("If-Match has an entity tag without its closing quote: %s.", quote(list))
+			return nil, invalid("%s has an entity tag without its closing quote: %s.", header, quote(list))
 		}
-		if !weak {
+		if !weak || takeWeak {
 			tags = append(tags, strong[:end+2])
 		}
 		rest = strings.TrimLeft(strong[end+2:], " \t,")

@@ -20,6 +20,7 @@ const (
 	codeUnknownKind          port.Code = "UNKNOWN_KIND"
 	codeUnknownRoute         port.Code = "UNKNOWN_ROUTE"
 	codeMethodNotAllowed     port.Code = "METHOD_NOT_ALLOWED"
+	codeNotAcceptable        port.Code = "NOT_ACCEPTABLE"
 	codePayloadTooLarge      port.Code = "PAYLOAD_TOO_LARGE"
 	codeUnsupportedMediaType port.Code = "UNSUPPORTED_MEDIA_TYPE"
 	codeUnauthenticated      port.Code = "UNAUTHENTICATED"
@@ -54,12 +55,16 @@ func statusOf(e *port.Error) int {
 			return http.StatusUnprocessableEntity
 		}
 		return http.StatusBadRequest
+	case port.CodeKeyReused:
+		return http.StatusUnprocessableEntity
 	case port.CodeUnavailable:
 		return http.StatusServiceUnavailable
 	case port.CodeRegistryError:
 		return http.StatusBadGateway
 	case codeMethodNotAllowed:
 		return http.StatusMethodNotAllowed
+	case codeNotAcceptable:
+		return http.StatusNotAcceptable
 	case codePayloadTooLarge:
 		return http.StatusRequestEntityTooLarge
 	case codeUnsupportedMediaType:
@@ -96,7 +101,7 @@ func writeProblem(w http.ResponseWriter, err error) {
 	if p.Code == codeUnauthenticated {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="mlops"`)
 	}
-	writeJSON(w, "application/problem+json", p.Status, p)
+	writeJSON(w, mediaProblem, p.Status, p)
 }
 
 // writeJSON writes documents as they are kept: without escaping characters that

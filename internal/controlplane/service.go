@@ -17,6 +17,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
@@ -32,6 +33,11 @@ type Service struct {
 	registry port.Registry
 	policies port.Policies
 	log      *slog.Logger
+	// once has the requests with an idempotency key whose write in an external
+	// registry is under way.
+	once singleflight.Group
+	// waiting has a place for each reader that may wait for events.
+	waiting chan struct{}
 }
 
 // NewService puts a service in front of its stores. A nil logger discards.
@@ -39,7 +45,7 @@ func NewService(registry port.Registry, policies port.Policies, log *slog.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Service{registry: registry, policies: policies, log: log}
+	return &Service{registry: registry, policies: policies, log: log, waiting: make(chan struct{}, MaxWaiting)}
 }
 
 // Get returns an object, or an error with code NOT_FOUND.
@@ -85,8 +91,9 @@ func (s *Service) BatchGet(ctx context.Context, refs []port.Ref) ([]Item, error)
 
 // Put creates or replaces an object. Its attributes are compact JSON; they are
 // decoded with the kind's schema and held against its constraints, then kept
-// byte for byte.
-func (s *Service) Put(ctx context.Context, ref port.Ref, attributes json.RawMessage, only port.Precondition) (port.Object, error) {
+// byte for byte. With an idempotency key, a Put that has succeeded already is
+// answered again and not carried out again.
+func (s *Service) Put(ctx context.Context, ref port.Ref, attributes json.RawMessage, only port.Precondition, key port.Once) (port.Object, error) {
 	kind, err := kindOf(ref.Kind)
 	if err != nil {
 		return port.Object{}, err
@@ -98,17 +105,22 @@ func (s *Service) Put(ctx context.Context, ref port.Ref, attributes json.RawMess
 	if id, ok := kind.ID(value); !ok || id != ref.ID {
 		return port.Object{}, keyMismatch(kind, ref, value)
 	}
-	write := port.Write{Ref: ref, Attributes: attributes, If: only}
-	if ref.Kind == port.RegisteredModel {
-		object, err := s.registry.Put(ctx, write)
-		if err == nil && !s.registry.Transactional() {
-			action := port.Updated
-			if only.Creates() {
-				action = port.Created
+	write := port.Write{Ref: ref, Attributes: attributes, If: only, Once: key}
+	switch {
+	case ref.Kind == port.RegisteredModel && s.registry.Transactional():
+		return s.registry.Put(ctx, write)
+	case ref.Kind == port.RegisteredModel:
+		return s.onceElsewhere(ctx, key, func() (port.Object, error) {
+			object, err := s.registry.Put(ctx, write)
+			if err == nil {
+				action := port.Updated
+				if only.Creates() {
+					action = port.Created
+				}
+				s.record(ctx, action, object)
 			}
-			s.record(ctx, action, object)
-		}
-		return object, err
+			return object, err
+		})
 	}
 	if slices.Contains(kind.Key, modelAttribute) {
 		write.Model = value.GetAttr(modelAttribute).AsString()
@@ -159,9 +171,42 @@ func (s *Service) record(ctx context.Context, action string, object port.Object)
 	}
 }
 
-// Events returns writes after a sequence number, oldest first.
-func (s *Service) Events(ctx context.Context, after int64, limit int) ([]port.Event, error) {
-	return s.policies.Events(ctx, after, limit)
+// onceElsewhere carries out a write in an external registry, which knows no
+// idempotency keys and shares no transaction with the store that keeps them: of
+// requests with one key that arrive together one writes, and a later one gets its
+// answer. If the control plane is killed between the write and the note of it,
+// the next request writes again: a write that could then do harm must carry the
+// key into the registry, and look for it there first.
+func (s *Service) onceElsewhere(ctx context.Context, key port.Once, write func() (port.Object, error)) (port.Object, error) {
+	if key == (port.Once{}) {
+		return write()
+	}
+	type answer struct {
+		request string
+		object  port.Object
+	}
+	got, err, _ := s.once.Do(key.Key, func() (any, error) {
+		known, err := s.policies.Recall(ctx, key)
+		if err != nil {
+			return answer{request: key.Request}, err
+		}
+		if known != nil {
+			return answer{key.Request, *known}, nil
+		}
+		object, err := write()
+		if err == nil {
+			if err := s.policies.Remember(context.WithoutCancel(ctx), key, object); err != nil {
+				s.log.ErrorContext(ctx, "the answer to an idempotency key is not kept", "kind", object.Kind, "id", object.ID, "error", err)
+			}
+		}
+		return answer{key.Request, object}, err
+	})
+	if a, ok := got.(answer); ok && a.request != key.Request {
+		return port.Object{}, port.KeyReused(key)
+	} else if ok {
+		return a.object, err
+	}
+	return port.Object{}, err
 }
 
 // StoreInfo identifies the control plane's store.

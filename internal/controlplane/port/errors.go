@@ -22,6 +22,8 @@ const (
 	CodePreconditionRequired Code = "PRECONDITION_REQUIRED"
 	// CodeFailedPrecondition: other objects stand in the way; see Blocking.
 	CodeFailedPrecondition Code = "FAILED_PRECONDITION"
+	// CodeKeyReused: the idempotency key was used for another request.
+	CodeKeyReused Code = "IDEMPOTENCY_KEY_REUSED"
 	// CodeInvalidArgument: the request or an attribute can never be accepted.
 	CodeInvalidArgument Code = "INVALID_ARGUMENT"
 	// CodeUnavailable: try again later; nothing is wrong with the request.
@@ -80,6 +82,15 @@ func NotFound(ref Ref) *Error {
 // AlreadyExists says that an object that was to be created is there.
 func AlreadyExists(ref Ref) *Error {
 	return &Error{Code: CodeAlreadyExists, Detail: fmt.Sprintf("%s already exists. Import it, or choose another name.", ref)}
+}
+
+// KeyReused says that an idempotency key stands for another request.
+func KeyReused(key Once) *Error {
+	return &Error{
+		Code: CodeKeyReused,
+		Detail: fmt.Sprintf("The Idempotency-Key %q was used in the last %s for a request that was not this one: another method, address, precondition or body. "+
+			"Nothing was written. Make a new key for each request, and repeat it only with that very request.", key.Key, OnceFor),
+	}
 }
 
 // ModelMissing says that the registered model an object belongs to does not

@@ -61,6 +61,21 @@ type Write struct {
 	// If must hold for the current object, in the same transaction where the
 	// store has transactions.
 	If Precondition
+	// Once is the idempotency key of the request, where it has one.
+	Once Once
+}
+
+// OnceFor is how long the answer to an idempotency key is kept, at least.
+const OnceFor = 24 * time.Hour
+
+// Once is an idempotency key: a write that is asked for again with the same key
+// is not carried out again, and its first answer is given again. Only writes
+// that succeed are remembered. The zero value is no key.
+type Once struct {
+	// Key is the caller's.
+	Key string
+	// Request is a digest of the whole request: a key stands for one request.
+	Request string
 }
 
 // Delete asks for an object to be removed.
@@ -180,10 +195,21 @@ type Policies interface {
 	Delete(ctx context.Context, d Delete) error
 	// Children lists the objects that belong to a registered model.
 	Children(ctx context.Context, model string) ([]Ref, error)
-	// Events returns up to limit events with a sequence number above after.
+	// Events returns up to limit events with a sequence number above after. An
+	// event never appears below one that could be read before.
 	Events(ctx context.Context, after int64, limit int) ([]Event, error)
+	// NextWrite is closed once something was written through this store, which
+	// may have made an event. Writes of other processes do not close it.
+	NextWrite() <-chan struct{}
 	// Record appends the event of a write that happened in another store.
 	Record(ctx context.Context, action string, o Object) error
+	// Recall returns what was answered to an idempotency key, nil where that is
+	// not known, or IDEMPOTENCY_KEY_REUSED where the key stands for another
+	// request. Together with Remember it is for writes in another store; a store
+	// heeds a [Write]'s key itself, in the write's own transaction.
+	Recall(ctx context.Context, key Once) (*Object, error)
+	// Remember keeps the answer to an idempotency key for [OnceFor].
+	Remember(ctx context.Context, key Once, answer Object) error
 	// Info identifies the store.
 	Info(ctx context.Context) (Info, error)
 	// Ready reports whether the store can answer.

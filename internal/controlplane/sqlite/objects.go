@@ -104,39 +104,44 @@ func (s *Store) list(ctx context.Context, kind string, page port.PageRequest) (p
 
 func (s *Store) put(ctx context.Context, w port.Write) (port.Object, error) {
 	var out port.Object
-	err := s.transact(ctx, func(tx *sql.Tx, now time.Time) error {
-		current, err := find(ctx, tx, w.Ref)
-		if err != nil {
-			return err
-		}
-		if err := w.If.Check(w.Ref, current); err != nil {
-			return err
-		}
-		if w.Model != "" && !w.ModelElsewhere {
-			model, err := find(ctx, tx, port.Ref{Kind: port.RegisteredModel, ID: w.Model})
-			if err != nil {
-				return err
-			}
-			if model == nil {
-				return port.ModelMissing(w.Ref, w.Model)
-			}
-		}
-		out = port.Object{Ref: w.Ref, UID: uuid.NewString(), Generation: 1, CreatedAt: now, UpdatedAt: now, Attributes: w.Attributes}
-		action := port.Created
-		if current != nil {
-			out.UID, out.Generation, out.CreatedAt = current.UID, current.Generation+1, current.CreatedAt
-			action = port.Updated
-		}
-		out.ETag = etag(out.UID, out.Generation)
-		if _, err := tx.ExecContext(ctx, `
-			INSERT INTO objects (kind, id, model, uid, generation, created_at, updated_at, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (kind, id) DO UPDATE SET model = excluded.model, generation = excluded.generation, updated_at = excluded.updated_at, attributes = excluded.attributes`,
-			w.Kind, w.ID, w.Model, out.UID, out.Generation, now.UnixMilli(), now.UnixMilli(), string(w.Attributes)); err != nil {
-			return err
-		}
-		return record(ctx, tx, action, out, now)
+	err := s.transact(ctx, func(tx *sql.Tx, now time.Time) (err error) {
+		out, err = once(ctx, tx, now, w.Once, func() (port.Object, error) { return putIn(ctx, tx, now, w) })
+		return err
 	})
 	return out, err
+}
+
+func putIn(ctx context.Context, tx *sql.Tx, now time.Time, w port.Write) (port.Object, error) {
+	current, err := find(ctx, tx, w.Ref)
+	if err != nil {
+		return port.Object{}, err
+	}
+	if err := w.If.Check(w.Ref, current); err != nil {
+		return port.Object{}, err
+	}
+	if w.Model != "" && !w.ModelElsewhere {
+		model, err := find(ctx, tx, port.Ref{Kind: port.RegisteredModel, ID: w.Model})
+		if err != nil {
+			return port.Object{}, err
+		}
+		if model == nil {
+			return port.Object{}, port.ModelMissing(w.Ref, w.Model)
+		}
+	}
+	out := port.Object{Ref: w.Ref, UID: uuid.NewString(), Generation: 1, CreatedAt: now, UpdatedAt: now, Attributes: w.Attributes}
+	action := port.Created
+	if current != nil {
+		out.UID, out.Generation, out.CreatedAt = current.UID, current.Generation+1, current.CreatedAt
+		action = port.Updated
+	}
+	out.ETag = etag(out.UID, out.Generation)
+	if _, err := tx.ExecContext(ctx, `
+		INSERT INTO objects (kind, id, model, uid, generation, created_at, updated_at, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (kind, id) DO UPDATE SET model = excluded.model, generation = excluded.generation, updated_at = excluded.updated_at, attributes = excluded.attributes`,
+		w.Kind, w.ID, w.Model, out.UID, out.Generation, now.UnixMilli(), now.UnixMilli(), string(w.Attributes)); err != nil {
+		return port.Object{}, err
+	}
+	return out, record(ctx, tx, action, out, now)
 }
 
 func (s *Store) delete(ctx context.Context, d port.Delete) (port.Object, error) {

@@ -91,8 +91,28 @@ func (p policies) Events(ctx context.Context, after int64, limit int) ([]port.Ev
 	return events, p.store.classify(rows.Err())
 }
 
+func (p policies) NextWrite() <-chan struct{} { return p.store.nextWrite() }
+
 func (p policies) Record(ctx context.Context, action string, o port.Object) error {
 	return p.store.transact(ctx, func(tx *sql.Tx, now time.Time) error { return record(ctx, tx, action, o, now) })
+}
+
+func (p policies) Recall(ctx context.Context, key port.Once) (*port.Object, error) {
+	// Looking for an answer must not make a file.
+	f, err := p.store.forReading(ctx)
+	if err != nil || f == nil {
+		return nil, err
+	}
+	var out *port.Object
+	err = p.store.transact(ctx, func(tx *sql.Tx, now time.Time) (err error) {
+		out, err = recall(ctx, tx, now, key)
+		return err
+	})
+	return out, err
+}
+
+func (p policies) Remember(ctx context.Context, key port.Once, answer port.Object) error {
+	return p.store.transact(ctx, func(tx *sql.Tx, now time.Time) error { return remember(ctx, tx, now, key, answer) })
 }
 
 func (p policies) Info(ctx context.Context) (port.Info, error) {

@@ -59,7 +59,7 @@ func writeUntilKilled(path, name string, n int) {
 	for i := range n {
 		ref := registrytest.Ref(fmt.Sprintf("%s-%05d", name, i))
 		attributes := []byte(fmt.Sprintf(`{"name":%q,"description":%q}`, ref.ID, strings.Repeat("x", i%3000)))
-		o, err := store.Registry().Put(context.Background(), port.Write{Ref: ref, Attributes: attributes, If: port.IfAbsent()})
+		o, err := store.Registry().Put(context.Background(), onceWrite(ref, attributes))
 		if err == nil {
 			fmt.Println(ref.ID, o.ETag)
 			o, err = store.Registry().Put(context.Background(), port.Write{Ref: ref, Attributes: attributes, If: port.IfMatch(o.ETag)})
@@ -70,6 +70,11 @@ func writeUntilKilled(path, name string, n int) {
 		}
 		fmt.Println(ref.ID, o.ETag)
 	}
+}
+
+// onceWrite creates an object with its id as the idempotency key.
+func onceWrite(ref port.Ref, attributes []byte) port.Write {
+	return port.Write{Ref: ref, Attributes: attributes, If: port.IfAbsent(), Once: port.Once{Key: ref.ID, Request: "create"}}
 }
 
 func tryOnce(path, mode string) {
@@ -165,6 +170,11 @@ func TestAnsweredWritesSurviveAKill(t *testing.T) {
 			if o.ETag != etag && o.ETag != uid+`.2"` {
 				t.Errorf("round %d: %s is revision %s, answered was %s", round, id, o.ETag, etag)
 			}
+			// Asked again, the create is answered as it was, and not refused.
+			again, err := store.Registry().Put(t.Context(), onceWrite(o.Ref, o.Attributes))
+			if err != nil || again.ETag != uid+`.1"` || string(again.Attributes) != string(o.Attributes) {
+				t.Errorf("round %d: the create of %s, asked for again: %s %v", round, id, again.ETag, err)
+			}
 		}
 		if _, err := put(t, store, fmt.Sprint("after", round)); err != nil {
 			t.Fatalf("round %d: writing after the kill: %v", round, err)
@@ -185,13 +195,14 @@ func integrity(t *testing.T, path string) {
 	}
 	defer func() { _ = db.Close() }()
 	var result string
-	var objects, created int
+	var objects, created, halves int
 	err = errors.Join(
+		db.QueryRow(`SELECT count(*) FROM (SELECT key FROM idempotency) FULL JOIN (SELECT id FROM objects WHERE id LIKE '%-%') ON key = id WHERE key IS NULL OR id IS NULL`).Scan(&halves),
 		db.QueryRow(`PRAGMA integrity_check`).Scan(&result),
 		db.QueryRow(`SELECT (SELECT count(*) FROM objects), (SELECT count(*) FROM events WHERE action = 'created')`).Scan(&objects, &created),
 	)
-	if err != nil || result != "ok" || objects != created {
-		t.Fatalf("integrity %q, %d objects, %d events of creation, %v", result, objects, created, err)
+	if err != nil || result != "ok" || objects != created || halves != 0 {
+		t.Fatalf("integrity %q, %d objects, %d events of creation, %d objects without their key or keys without their object, %v", result, objects, created, halves, err)
 	}
 }
 
@@ -297,9 +308,9 @@ func TestAFileThatIsNotOursIsLeftAlone(t *testing.T) {
 		}, []string{"another program"}},
 		"a newer layout": {func(t *testing.T, dir string) string {
 			path := filepath.Join(dir, "mlops.db")
-			otherDatabase(t, path, `PRAGMA application_id = 0x6d6c6f70`, `PRAGMA user_version = 2`, `CREATE TABLE objects (kind TEXT)`)
+			otherDatabase(t, path, `PRAGMA application_id = 0x6d6c6f70`, `PRAGMA user_version = 99`, `CREATE TABLE objects (kind TEXT)`)
 			return path
-		}, []string{"newer release", "layout 2"}},
+		}, []string{"newer release", "layout 99"}},
 		"our mark and no tables": {func(t *testing.T, dir string) string {
 			path := filepath.Join(dir, "mlops.db")
 			otherDatabase(t, path, `PRAGMA application_id = 0x6d6c6f70`, `PRAGMA user_version = 1`, `CREATE TABLE objects (kind TEXT)`)
@@ -365,6 +376,44 @@ func write(t *testing.T, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestAFileOfAnEarlierReleaseIsReadAsItIsAndBroughtUpToDateByTheFirstWrite(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "mlops.db")
+	otherDatabase(t, path, slices.Concat(
+		[]string{`PRAGMA application_id = 0x6d6c6f70`, `PRAGMA user_version = 1`}, sqlite.Layout1,
+		[]string{
+			`INSERT INTO meta VALUES ('store_id', 'the store')`,
+			`INSERT INTO objects VALUES ('registered_model', 'old', '', 'uid', 3, 1, 2, '{"name":"old"}')`,
+		})...)
+	before := snapshot(t, dir)
+	store := openStore(t, path)
+	old, err := store.Registry().Get(t.Context(), "old")
+	if err != nil || old.ETag != `"uid.3"` {
+		t.Fatalf("%+v %v", old, err)
+	}
+	if diff := cmp.Diff(before[path], snapshot(t, dir)[path]); diff != "" {
+		t.Error("reading changed the file")
+	}
+	write := onceWrite(registrytest.Ref("new"), []byte(`{"name":"new"}`))
+	made, err := store.Registry().Put(t.Context(), write)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store = openStore(t, path)
+	again, err := store.Registry().Put(t.Context(), write)
+	if err != nil || cmp.Diff(made, again) != "" {
+		t.Errorf("%v\n%s", err, cmp.Diff(made, again))
+	}
+	kept, err := store.Registry().Get(t.Context(), "old")
+	if err != nil || cmp.Diff(old, kept) != "" {
+		t.Errorf("%v\n%s", err, cmp.Diff(old, kept))
+	}
+	info, err := store.Policies().Info(t.Context())
+	if err != nil || info.ID != "the store" {
+		t.Errorf("%+v %v", info, err)
 	}
 }
 
