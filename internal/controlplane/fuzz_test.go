@@ -67,7 +67,7 @@ func (nopCloser) Close() error { return nil }
 // broken is a registry with a fault in it.
 type broken struct{ port.Registry }
 
-func (broken) Get(context.Context, string) (port.Object, error) { panic("secret of the server") }
+func (broken) Get(context.Context, port.Ref) (port.Object, error) { panic("secret of the server") }
 func (broken) Transactional() bool                              { return true }
 
 func TestAPanicIsAnAnswer(t *testing.T) {
