@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"os/user"
 	"slices"
 	"strings"
 	"time"
@@ -53,7 +54,7 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 			"enforcement": schema.StringAttribute{Optional: true, MarkdownDescription: "What findings do: `error` (default) stops the plan where a rule says error, `warning` only warns, `off` is silent. Values that can never be valid are errors all the same."},
 			"rules":       schema.MapAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: "Enforcement of single rules, by id: `{ \"drift/noise-floor\" = \"warning\" }`."},
 			"mlflow": schema.SingleNestedAttribute{
-				Optional: true, MarkdownDescription: "Keep registered models in an MLflow registry. Everything else stays in the file `path`. MLflow's own environment variables fill what is left out here; without this block they do nothing.",
+				Optional: true, MarkdownDescription: "Keep registered models, their versions and aliases in an MLflow registry. Everything else stays in the file `path`. MLflow's own environment variables fill what is left out here; without this block they do nothing.",
 				Attributes: map[string]schema.Attribute{
 					"tracking_uri": schema.StringAttribute{Optional: true, MarkdownDescription: "The MLflow server's URL. Also `MLFLOW_REGISTRY_URI`, then `MLFLOW_TRACKING_URI`."},
 					"username":     schema.StringAttribute{Optional: true, MarkdownDescription: "The user for basic authentication. Also `MLFLOW_TRACKING_USERNAME`."},
@@ -141,7 +142,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 			resp.Diagnostics.AddAttributeError(path.Root("endpoint"), "Cannot use the endpoint", err.Error())
 			return
 		}
-		data.Client = remote
+		data.Client = remote.As(p.actor())
 		return
 	}
 
@@ -168,7 +169,19 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		return
 	}
 	p.opened.add(closer)
-	data.Client = client.NewEmbedded(handler)
+	data.Client = client.NewEmbedded(handler).As(p.actor())
+}
+
+// actor is who runs Terraform, for the history of aliases: MLOPS_ACTOR, or the user of
+// this machine.
+func (p *Provider) actor() string {
+	if name := p.value(types.StringNull(), "MLOPS_ACTOR"); name != "" {
+		return name
+	}
+	if who, err := user.Current(); err == nil {
+		return who.Username
+	}
+	return ""
 }
 
 func (p *Provider) reviewer(c configuration) *review.Reviewer {

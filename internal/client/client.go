@@ -62,6 +62,7 @@ type Client struct {
 	base      string
 	token     string
 	userAgent string
+	actor     string
 	http      *retryablehttp.Client
 }
 
@@ -120,6 +121,19 @@ func NewEmbedded(handler http.Handler) *Client {
 		panic(err) // the options are constant
 	}
 	return c
+}
+
+// As is the client with the name of who asks, for the history of aliases. It is what
+// people are told, and no credential.
+func (c *Client) As(actor string) *Client {
+	named := *c
+	named.actor = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, actor)
+	return &named
 }
 
 // noRedirect stops at a redirect: following one would turn a write into a read,
@@ -182,6 +196,9 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 	request.Header.Set("Accept", "application/json, application/problem+json")
 	if c.userAgent != "" {
 		request.Header.Set("User-Agent", c.userAgent)
+	}
+	if c.actor != "" {
+		request.Header.Set("Mlops-Actor", c.actor)
 	}
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)

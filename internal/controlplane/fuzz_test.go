@@ -68,7 +68,7 @@ func (nopCloser) Close() error { return nil }
 type broken struct{ port.Registry }
 
 func (broken) Get(context.Context, port.Ref) (port.Object, error) { panic("secret of the server") }
-func (broken) Transactional() bool                              { return true }
+func (broken) Transactional() bool                                { return true }
 
 func TestAPanicIsAnAnswer(t *testing.T) {
 	handler := controlplane.NewHandler(controlplane.NewService(broken{}, nil, nil))

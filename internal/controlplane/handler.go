@@ -74,7 +74,6 @@ func (h *handler) routes() []route {
 		{path: "/v1/store", endpoints: map[string]endpoint{http.MethodGet: h.store}},
 		{path: "/v1/events", endpoints: map[string]endpoint{http.MethodGet: h.events}},
 		{path: "/v1/resources:batchGet", endpoints: map[string]endpoint{http.MethodPost: h.batchGet}},
-		{path: "/v1/idempotency_keys/{key}", endpoints: map[string]endpoint{http.MethodDelete: h.acknowledge}},
 	}
 	for _, kind := range spec.All() {
 		routes = append(routes, h.routesOf(kind)...)
@@ -83,8 +82,8 @@ func (h *handler) routes() []route {
 }
 
 // routesOf is what every kind has: a list, and objects by name. Where the control
-// plane numbers the objects, they are listed and added under what they belong to;
-// aliases have a history.
+// plane numbers the objects, they are listed and added under what they belong to, and
+// what was added is acknowledged; aliases have a history.
 func (h *handler) routesOf(kind *spec.Kind) []route {
 	list := "/v1/" + kind.Name
 	of := func(do func(w http.ResponseWriter, r *http.Request, ref port.Ref) error) endpoint {
@@ -106,14 +105,16 @@ func (h *handler) routesOf(kind *spec.Kind) []route {
 		}},
 	}
 	if kind.Numbered != "" {
-		routes = append(routes, route{path: strings.TrimSuffix(list+key, "/{"+kind.Numbered+"}"), endpoints: map[string]endpoint{
-			http.MethodGet: func(w http.ResponseWriter, r *http.Request, names []string) error {
-				return h.list(w, r, kind.Name, names[0])
-			},
-			http.MethodPost: func(w http.ResponseWriter, r *http.Request, names []string) error {
-				return h.add(w, r, kind.Name, names[0])
-			},
-		}})
+		under := strings.TrimSuffix(key, "/{"+kind.Numbered+"}")
+		in := func(do func(w http.ResponseWriter, r *http.Request, kind, model string) error) endpoint {
+			return func(w http.ResponseWriter, r *http.Request, names []string) error {
+				return do(w, r, kind.Name, strings.Join(names, "/"))
+			}
+		}
+		routes = append(routes,
+			route{path: list + under, endpoints: map[string]endpoint{http.MethodGet: in(h.list), http.MethodPost: in(h.add)}},
+			route{path: "/v1/unacknowledged/" + kind.Name + under, endpoints: map[string]endpoint{http.MethodGet: in(h.unacknowledged)}},
+			route{path: "/v1/unacknowledged/" + kind.Name + key, endpoints: map[string]endpoint{http.MethodDelete: of(h.acknowledge)}})
 	}
 	if kind.Name == port.ModelAlias {
 		routes = append(routes, route{path: list + key + "/history", endpoints: map[string]endpoint{http.MethodGet: of(h.history)}})
@@ -387,12 +388,37 @@ func (h *handler) add(w http.ResponseWriter, r *http.Request, kind, model string
 	return nil
 }
 
-// acknowledge forgets an idempotency key whose answer has arrived.
-func (h *handler) acknowledge(w http.ResponseWriter, r *http.Request, names []string) error {
+// unacknowledged lists what was added and whose caller has not said that it has the
+// answer.
+func (h *handler) unacknowledged(w http.ResponseWriter, r *http.Request, kind, model string) error {
 	if _, err := parameters(r); err != nil {
 		return err
 	}
-	if err := h.service.Acknowledge(r.Context(), names[0]); err != nil {
+	found, err := h.service.Unacknowledged(r.Context(), kind, model)
+	if err != nil {
+		return err
+	}
+	type added struct {
+		Kind string `json:"kind"`
+		ID   string `json:"id"`
+		Key  string `json:"idempotency_key"`
+	}
+	items := make([]added, len(found))
+	for i, a := range found {
+		items[i] = added{a.Kind, a.ID, a.Key}
+	}
+	writeOK(w, struct {
+		Items []added `json:"items"`
+	}{items})
+	return nil
+}
+
+// acknowledge takes note that the caller has the answer to an addition.
+func (h *handler) acknowledge(w http.ResponseWriter, r *http.Request, ref port.Ref) error {
+	if _, err := parameters(r); err != nil {
+		return err
+	}
+	if err := h.service.Acknowledge(r.Context(), ref); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -201,14 +201,15 @@ func (s *Service) Add(ctx context.Context, kindName, model string, attributes js
 	})
 }
 
-// Acknowledge forgets an idempotency key: its caller has the answer, and may use the
-// key for something else.
-func (s *Service) Acknowledge(ctx context.Context, key string) error {
-	object, err := s.policies.Forget(ctx, key)
-	if err != nil || object == nil || object.Kind != port.ModelVersion {
-		return err
-	}
-	return s.registry.Acknowledge(ctx, object.Ref)
+// Unacknowledged lists what was added to a model in the last day and not acknowledged
+// since, oldest first.
+func (s *Service) Unacknowledged(ctx context.Context, kind, model string) ([]port.Added, error) {
+	return s.registry.Unacknowledged(ctx, kind, model)
+}
+
+// Acknowledge says that the answer to an addition is kept.
+func (s *Service) Acknowledge(ctx context.Context, ref port.Ref) error {
+	return s.registry.Acknowledge(ctx, ref)
 }
 
 // Moves returns the history of an alias, newest first. It outlives the alias.

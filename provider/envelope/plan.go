@@ -2,6 +2,7 @@ package envelope
 
 import (
 	"context"
+	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/zclconf/go-cty/cty"
@@ -23,6 +24,10 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 			resp.Diagnostics.Append(r.hooks.PlanDelete(prior, describe(r.kind, prior))...)
 		}
 		return
+	}
+	if !prior.IsNull() {
+		// A refresh has done this, unless the run goes without one.
+		r.acknowledge(ctx, req.Private, prior)
 	}
 	planned, ok := r.read(&resp.Diagnostics, req.Plan.Raw)
 	if !ok {
@@ -63,7 +68,7 @@ func (r *Resource) replaces(prior, planned cty.Value) bool {
 	if prior.IsNull() {
 		return false
 	}
-	for _, name := range r.kind.Key {
+	for _, name := range slices.Concat(r.kind.Key, r.kind.Immutable) {
 		now := planned.GetAttr(name)
 		if !now.IsKnown() || !now.RawEquals(prior.GetAttr(name)) {
 			return true

@@ -5,12 +5,16 @@ package envelope
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
+	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
@@ -29,6 +33,9 @@ type Data struct {
 
 	mu    sync.Mutex
 	store string
+	// unclaimed has, by what they are added to, the idempotency keys of objects that
+	// earlier processes added and did not live to keep.
+	unclaimed map[string][]string
 }
 
 // storeID names the store that answered, or is empty where it does not say. The
@@ -42,6 +49,42 @@ func (d *Data) storeID(ctx context.Context) string {
 		}
 	}
 	return d.store
+}
+
+// requestKey is the idempotency key for adding an object that the control plane
+// numbers. It begins with a digest of what is declared: where an earlier process added
+// such an object and was killed before the state had it, its key is used again, which
+// gives that object and makes no second one. Each key is used once, so that objects
+// which declare the same stay two. Once the state has an object, its key is given up:
+// see [Resource.acknowledge].
+func (d *Data) requestKey(ctx context.Context, kind, parent string, body []byte) (string, error) {
+	digest := sha256.New()
+	_, _ = fmt.Fprintf(digest, "%s\n%s\n", kind, parent)
+	digest.Write(body)
+	declared := hex.EncodeToString(digest.Sum(nil)) + "-"
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at := kind + "/" + parent
+	keys, asked := d.unclaimed[at]
+	if !asked {
+		added, err := d.Client.Unacknowledged(ctx, kind, parent)
+		if err != nil {
+			return "", err
+		}
+		for _, a := range added {
+			keys = append(keys, a.Key)
+		}
+		if d.unclaimed == nil {
+			d.unclaimed = map[string][]string{}
+		}
+	}
+	key := declared + uuid.NewString()
+	if i := slices.IndexFunc(keys, func(k string) bool { return strings.HasPrefix(k, declared) }); i >= 0 {
+		key = keys[i]
+		keys = slices.Delete(keys, i, i+1)
+	}
+	d.unclaimed[at] = keys
+	return key, nil
 }
 
 // Hooks is what one kind does differently.
@@ -80,6 +123,9 @@ const (
 	privateETag = "etag"
 	// privateStore is the store the object lives in.
 	privateStore = "store"
+	// privateRequest is the idempotency key that added the object, while the control
+	// plane has not been told that its answer is kept.
+	privateRequest = "request"
 )
 
 // Metadata names the resource.
@@ -125,6 +171,10 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 		return
 	}
 	name := describe(r.kind, planned)
+	if r.kind.Numbered != "" {
+		r.add(ctx, resp, planned, name)
+		return
+	}
 	id, body, ok := r.encode(&resp.Diagnostics, planned, name)
 	if !ok {
 		return
@@ -140,6 +190,43 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 		return
 	}
 	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object)
+}
+
+// add creates an object that the control plane numbers.
+func (r *Resource) add(ctx context.Context, resp *resource.CreateResponse, planned cty.Value, name string) {
+	parent, ok := r.kind.Parent(planned)
+	if !ok {
+		resp.Diagnostics.AddError("Cannot create "+name, "What it belongs to is not known. This is a bug in the provider: please report it.")
+		return
+	}
+	body, err := r.kind.EncodeJSON(planned)
+	if err != nil {
+		resp.Diagnostics.AddError("Cannot create "+name, err.Error())
+		return
+	}
+	key, err := r.data.requestKey(ctx, r.kind.Name, parent, body)
+	if err != nil {
+		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
+		return
+	}
+	object, err := r.data.Client.Add(ctx, r.kind.Name, parent, key, body)
+	if err != nil {
+		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
+		return
+	}
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object)
+	r.setPrivate(ctx, &resp.Diagnostics, resp.Private, privateRequest, key)
+}
+
+// acknowledge tells the control plane that the state has an object that was added, so
+// that the same declaration adds another one from now on. It reports whether there is
+// nothing left to tell. A control plane that cannot be told is told next time.
+func (r *Resource) acknowledge(ctx context.Context, private privateState, state cty.Value) bool {
+	if r.private(ctx, private, privateRequest) == "" {
+		return true
+	}
+	id, ok := r.kind.ID(state)
+	return ok && r.data != nil && r.data.Client != nil && r.data.Client.Acknowledge(ctx, r.kind.Name, id) == nil
 }
 
 // adopt is for a create whose answer was lost, by a dropped connection or a killed
@@ -158,7 +245,7 @@ func (r *Resource) adopt(ctx context.Context, diags *diag.Diagnostics, planned c
 			r.kind.Name, id, r.kind.TerraformType(), id))
 		return nil, false
 	}
-	if existing.RawEquals(r.stored(planned)) {
+	if existing.RawEquals(r.kind.Ungiven(planned)) {
 		return object, true
 	}
 	// Only computed attributes differ: write ours, so that the next plan is empty.
@@ -204,13 +291,16 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 		resp.Diagnostics.AddWarning("Re-created outside Terraform: "+name, fmt.Sprintf("Somebody deleted this %s and created another one of the same name since Terraform last saw it. The plan compares with the new one.", r.kind.Name))
 	}
 	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, found, object)
+	if r.private(ctx, req.Private, privateRequest) != "" && r.acknowledge(ctx, req.Private, state) {
+		r.setPrivate(ctx, &resp.Diagnostics, resp.Private, privateRequest, "")
+	}
 }
 
 // warnIfStoreIsAnother says so when an object is missing because the whole store
 // is: a database that was moved or deleted must not pass for deleted objects.
 func (r *Resource) warnIfStoreIsAnother(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse, name string) {
-	var known string
-	if raw, _ := req.Private.GetKey(ctx, privateStore); raw == nil || json.Unmarshal(raw, &known) != nil || known == "" {
+	known := r.private(ctx, req.Private, privateStore)
+	if known == "" {
 		return
 	}
 	store, err := r.data.Client.Store(ctx)
@@ -280,8 +370,13 @@ func (r *Resource) ImportState(ctx context.Context, req resource.ImportStateRequ
 		resp.Diagnostics.AddError("Cannot import "+r.kind.TerraformType(), err.Error())
 		return
 	}
-	for name, value := range key {
-		resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root(name), value)...)
+	empty := map[string]cty.Value{}
+	for name, ty := range r.kind.Type().AttributeTypes() {
+		empty[name] = cty.NullVal(ty)
+	}
+	resp.State.Raw, err = fromCty(r.kind, spec.Overlay(cty.ObjectVal(empty), key), r.kind.Schema.Type().TerraformType(ctx))
+	if err != nil {
+		resp.Diagnostics.AddError("Cannot import "+r.kind.TerraformType(), err.Error()+"\n\nThis is a bug in the provider: please report it.")
 	}
 }
 
@@ -302,14 +397,6 @@ func (r *Resource) ready(diags *diag.Diagnostics) bool {
 	}
 	diags.AddError("The provider is not configured", "The provider's configuration has values that are not known yet, so there is no control plane to talk to.\n\nFix: give `endpoint`, `token`, `path` and `mlflow` values that do not depend on resources of the same run, or apply those resources first with -target.")
 	return false
-}
-
-// stored is an object as the control plane keeps it: without id and uid.
-func (r *Resource) stored(v cty.Value) cty.Value {
-	return spec.Overlay(v, map[string]cty.Value{
-		spec.AttributeID:  cty.NullVal(cty.String),
-		spec.AttributeUID: cty.NullVal(cty.String),
-	})
 }
 
 func (r *Resource) encode(diags *diag.Diagnostics, v cty.Value, name string) (string, json.RawMessage, bool) {
@@ -343,20 +430,33 @@ type privateState interface {
 }
 
 func (r *Resource) etag(ctx context.Context, private privateState) string {
-	var etag string
-	if raw, _ := private.GetKey(ctx, privateETag); raw != nil {
-		_ = json.Unmarshal(raw, &etag)
+	return r.private(ctx, private, privateETag)
+}
+
+// private reads a text that is kept beside the state; empty where there is none.
+func (r *Resource) private(ctx context.Context, private privateState, key string) string {
+	var value string
+	if raw, _ := private.GetKey(ctx, key); raw != nil {
+		_ = json.Unmarshal(raw, &value)
 	}
-	return etag
+	return value
+}
+
+func (r *Resource) setPrivate(ctx context.Context, diags *diag.Diagnostics, private privateState, key, value string) {
+	if encoded, err := json.Marshal(value); err == nil {
+		diags.Append(private.SetKey(ctx, key, encoded)...)
+	}
 }
 
 // save writes the state: what was planned or found, with what the control plane
 // alone decides. Apply keeps the plan; it fills in only what was unknown.
 func (r *Resource) save(ctx context.Context, diags *diag.Diagnostics, state *tfsdk.State, private privateState, v cty.Value, object *client.Object) {
-	v = spec.Overlay(v, map[string]cty.Value{
-		spec.AttributeID:  cty.StringVal(object.ID),
-		spec.AttributeUID: cty.StringVal(object.UID),
-	})
+	given, err := r.kind.Given(object.ID, object.UID)
+	if err != nil {
+		diags.AddError("Cannot write the state of "+describe(r.kind, v), "The control plane's answer names no such object: "+err.Error())
+		return
+	}
+	v = spec.Overlay(v, given)
 	raw, err := fromCty(r.kind, v, r.kind.Schema.Type().TerraformType(ctx))
 	if err != nil {
 		diags.AddError("Cannot write the state of "+describe(r.kind, v), err.Error()+"\n\nThis is a bug in the provider: please report it.")
@@ -364,10 +464,7 @@ func (r *Resource) save(ctx context.Context, diags *diag.Diagnostics, state *tfs
 	}
 	state.Raw = raw
 	for key, value := range map[string]string{privateETag: object.ETag, privateStore: r.data.storeID(ctx)} {
-		encoded, err := json.Marshal(value)
-		if err == nil {
-			diags.Append(private.SetKey(ctx, key, encoded)...)
-		}
+		r.setPrivate(ctx, diags, private, key, value)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/evaluate"
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
@@ -24,7 +25,8 @@ const (
 	attributesTag = "mlops.attributes"
 	// aliasTag begins the tag of an alias's document; an alias has no dots.
 	aliasTag = "mlops.alias."
-	// requestTag of a version holds a digest of the idempotency key that made it.
+	// requestTag of a version holds the idempotency key that it was added with, until
+	// that is acknowledged.
 	requestTag = "mlops.request"
 	// partRunes keeps every tag value below the 5000 characters that MLflow's
 	// database column has where the database enforces it.
@@ -298,8 +300,8 @@ func (f facts) overlay(attributes json.RawMessage) json.RawMessage {
 	return json.RawMessage(text)
 }
 
-// foreign is an object that somebody else made: what can be read of it, with
-// defaults for the rest, so that it can be imported. None of its tags are ours.
+// foreign is an object that somebody else made: what can be read of it, with defaults
+// and figures for the rest, so that it can be imported. None of its tags are ours.
 func (f facts) foreign(name string) (json.RawMessage, error) {
 	kind, ok := spec.ByName(name)
 	if !ok {
@@ -319,7 +321,15 @@ func (f facts) foreign(name string) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return kind.EncodeJSON(kind.ApplyDefaults(value))
+	value = kind.ApplyDefaults(value)
+	if len(kind.Check(value)) == 0 { // else no evaluation exists of it
+		report, err := evaluate.Object(kind, value, evaluate.Inputs{})
+		if err != nil {
+			return nil, err
+		}
+		value = spec.Overlay(value, report.Computed)
+	}
+	return kind.EncodeJSON(value)
 }
 
 // uid stands for MLflow's missing one: an object that is made again has another

@@ -2,9 +2,7 @@ package mlflow
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -178,13 +176,6 @@ func (r *Registry) listAliases(ctx context.Context, model string, page port.Page
 	return port.Page{Objects: all[:size], Next: base64.RawURLEncoding.EncodeToString([]byte(all[size-1].ID))}, nil
 }
 
-// requestOf is what a version carries of the idempotency key that made it. The model
-// is in it, so that a search for it needs no other filter.
-func requestOf(a port.Addition) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s", a.Once.Key, a.Model))
-	return hex.EncodeToString(sum[:])
-}
-
 // Add implements port.Registry. MLflow knows no idempotency keys, and takes a create
 // that is sent again for another version: so the version carries its key from the
 // moment it is made, and is looked for before it is made, and again after each answer
@@ -225,7 +216,7 @@ func (r *Registry) Add(ctx context.Context, a port.Addition) (port.Object, error
 	if err != nil {
 		return port.Object{}, err
 	}
-	document = append(document, tag{requestTag, requestOf(a)})
+	document = append(document, tag{requestTag, a.Once.Key})
 	for _, key := range slices.Sorted(maps.Keys(want.Tags)) {
 		document = append(document, tag{key, want.Tags[key]})
 	}
@@ -274,27 +265,61 @@ func deref(o *port.Object) port.Object {
 // addedBefore finds the version that an earlier attempt of the same request made, or
 // nil.
 func (r *Registry) addedBefore(ctx context.Context, a port.Addition) (*port.Object, error) {
-	query := url.Values{"filter": {fmt.Sprintf("tags.`%s` = '%s'", requestTag, requestOf(a))}, "max_results": {"10"}, "order_by": {"version_number ASC"}}
-	versions, _, err := r.searchVersions(ctx, query)
+	versions, err := r.carryKeys(ctx, a.Model)
 	if err != nil {
 		return nil, err
 	}
 	for _, v := range versions {
-		if v, err = r.wholeVersion(v); err != nil {
-			return nil, err
-		}
-		// A copy takes its tags along, and is another version; what is older than an
-		// idempotency key lives is another request's.
-		if v.Name != a.Model || time.Since(time.UnixMilli(v.Created)) > port.OnceFor {
+		tags := v.Tags.byKey()
+		if tags[requestTag] != a.Once.Key {
 			continue
 		}
-		if e, managed := unpack(attributesTag, v.Tags.byKey()); managed && e.Generation == 1 && string(e.Attributes) != string(a.Attributes) {
+		if e, managed := unpack(attributesTag, tags); managed && e.Generation == 1 && string(e.Attributes) != string(a.Attributes) {
 			return nil, port.KeyReused(a.Once)
 		}
 		o, err := v.object()
 		return &o, err
 	}
 	return nil, nil
+}
+
+// carryKeys lists the versions of a model that still carry an idempotency key, oldest
+// first, among the newest thousand. What is older than an idempotency key lives has
+// nobody who would ask for it again.
+func (r *Registry) carryKeys(ctx context.Context, model string) ([]*modelVersion, error) {
+	query := url.Values{"max_results": {strconv.Itoa(port.MaxPageSize)}, "order_by": {"version_number DESC"}}
+	if filter, ok := nameFilter(model); ok {
+		query.Set("filter", filter)
+	}
+	versions, _, err := r.searchVersions(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	var out []*modelVersion
+	for _, v := range versions {
+		if v, err = r.wholeVersion(v); err != nil {
+			return nil, err
+		}
+		// A copy of a version takes its tags along, to another model.
+		if v.Name == model && v.Tags.byKey()[requestTag] != "" && time.Since(time.UnixMilli(v.Created)) < port.OnceFor {
+			out = append(out, v)
+		}
+	}
+	slices.Reverse(out)
+	return out, nil
+}
+
+// Unacknowledged implements port.Registry.
+func (r *Registry) Unacknowledged(ctx context.Context, kind, model string) ([]port.Added, error) {
+	versions, err := r.carryKeys(ctx, model)
+	if err != nil {
+		return nil, err
+	}
+	var out []port.Added
+	for _, v := range versions {
+		out = append(out, port.Added{Ref: port.Ref{Kind: kind, ID: v.Name + "/" + v.Version.String()}, Key: v.Tags.byKey()[requestTag]})
+	}
+	return out, nil
 }
 
 // Acknowledge implements port.Registry.

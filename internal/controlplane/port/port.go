@@ -91,6 +91,12 @@ type Addition struct {
 	Once Once
 }
 
+// Added is an object that was added, and the idempotency key that it was added with.
+type Added struct {
+	Ref
+	Key string
+}
+
 // Ref names the object once it has its number.
 func (a Addition) Ref(number int64) Ref {
 	return Ref{Kind: a.Kind, ID: VersionID(a.Model, number)}
@@ -224,9 +230,12 @@ type Registry interface {
 	// Add makes the next version of a model. Its number was never given before, also
 	// not to a version that is gone.
 	Add(ctx context.Context, a Addition) (Object, error)
-	// Acknowledge says that the answer to an addition has arrived: where the object
-	// carries its idempotency key, it no longer has to. It is no error where it does
-	// not, or is gone.
+	// Unacknowledged lists what was added to a model in the last [OnceFor] and not
+	// acknowledged since, oldest first: the caller may have died before it kept the
+	// answer. It is asked for again by its key.
+	Unacknowledged(ctx context.Context, kind, model string) ([]Added, error)
+	// Acknowledge says that the answer to an addition is kept. It is no error where
+	// that is known, or the object is gone.
 	Acknowledge(ctx context.Context, ref Ref) error
 	// Put creates or replaces a registered model or an alias, or replaces what is
 	// not fixed about a version.
@@ -270,9 +279,6 @@ type Policies interface {
 	Recall(ctx context.Context, key Once) (*Object, error)
 	// Remember keeps the answer to an idempotency key for [OnceFor].
 	Remember(ctx context.Context, key Once, answer Object) error
-	// Forget drops what was answered to a key, which the caller has received, and
-	// returns it; nil where nothing was known.
-	Forget(ctx context.Context, key string) (*Object, error)
 	// Moves returns an alias's history, newest first: up to limit moves with a
 	// sequence number below before, or the newest where before is 0.
 	Moves(ctx context.Context, alias string, before int64, limit int) ([]Move, error)

@@ -161,14 +161,37 @@ func addedOnce(t *testing.T, r port.Registry) {
 	if second, err := r.Add(t.Context(), other); err != nil || second.Ref != VersionRef(name, 2) {
 		t.Errorf("with a key of its own: %+v, %v", second, err)
 	}
-	// The revision stays the same when the answer is acknowledged.
-	if err := r.Acknowledge(t.Context(), first.Ref); err != nil {
-		t.Fatal(err)
+	// Until its answer is acknowledged, what was added can be found by its key; the
+	// revision stays the same.
+	keys := func() []port.Added {
+		added, err := r.Unacknowledged(t.Context(), port.ModelVersion, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return added
+	}
+	second := port.Added{Ref: VersionRef(name, 2), Key: other.Once.Key}
+	if diff := cmp.Diff([]port.Added{{Ref: first.Ref, Key: addition.Once.Key}, second}, keys()); diff != "" {
+		t.Error(diff)
+	}
+	for range 2 {
+		if err := r.Acknowledge(t.Context(), first.Ref); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if got, err := r.Get(t.Context(), first.Ref); err != nil || got.ETag != first.ETag {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if err := r.Acknowledge(t.Context(), VersionRef(name, 77)); err != nil {
+	if diff := cmp.Diff([]port.Added{second}, keys()); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := r.Delete(t.Context(), port.Delete{Ref: second.Ref, If: port.IfPresent()}); err != nil {
+		t.Fatal(err)
+	}
+	if left := keys(); len(left) > 0 {
+		t.Errorf("what is gone still waits: %v", left)
+	}
+	if err := r.Acknowledge(t.Context(), second.Ref); err != nil {
 		t.Errorf("acknowledging what is gone: %v", err)
 	}
 }

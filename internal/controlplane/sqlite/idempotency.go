@@ -67,17 +67,3 @@ func remember(ctx context.Context, tx *sql.Tx, now time.Time, key port.Once, ans
 		key.Key, key.Request, document.String(), now.Add(port.OnceFor).UnixMilli())
 	return err
 }
-
-// forget drops the answer to a key, and returns it; nil where there is none.
-func forget(ctx context.Context, tx *sql.Tx, key string) (*port.Object, error) {
-	var answer string
-	err := tx.QueryRowContext(ctx, `DELETE FROM idempotency WHERE key = ? RETURNING answer`, key).Scan(&answer)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-		return nil, nil
-	case err != nil:
-		return nil, err
-	}
-	var out port.Object
-	return &out, json.Unmarshal([]byte(answer), &out)
-}

@@ -34,8 +34,13 @@ func (r registry) Add(ctx context.Context, a port.Addition) (port.Object, error)
 	return r.store.add(ctx, a)
 }
 
-// Acknowledge has nothing to do: the key is kept beside the objects, not on them.
-func (r registry) Acknowledge(context.Context, port.Ref) error { return nil }
+func (r registry) Unacknowledged(ctx context.Context, kind, model string) ([]port.Added, error) {
+	return r.store.unacknowledged(ctx, kind, model)
+}
+
+func (r registry) Acknowledge(ctx context.Context, ref port.Ref) error {
+	return r.store.acknowledge(ctx, ref)
+}
 
 func (r registry) Put(ctx context.Context, w port.Write) (port.Object, error) {
 	return r.store.put(ctx, w)

@@ -76,6 +76,16 @@ var layoutVersions = []string{
 		last  INTEGER NOT NULL,
 		PRIMARY KEY (kind, model)
 	) STRICT, WITHOUT ROWID`,
+	// What was added, until its caller says that the answer is kept.
+	`CREATE TABLE unacknowledged (
+		kind  TEXT    NOT NULL,
+		id    TEXT    NOT NULL,
+		model TEXT    NOT NULL,
+		key   TEXT    NOT NULL, -- the idempotency key it was added with
+		at    INTEGER NOT NULL,
+		PRIMARY KEY (kind, id)
+	) STRICT, WITHOUT ROWID`,
+	`CREATE INDEX unacknowledged_of_model ON unacknowledged (kind, model, at)`,
 	// The id of the version that an alias points at.
 	`ALTER TABLE objects ADD COLUMN target TEXT NOT NULL DEFAULT ''`,
 	`CREATE INDEX objects_by_target ON objects (target) WHERE target <> ''`,

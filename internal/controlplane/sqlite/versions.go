@@ -35,7 +35,63 @@ func addIn(ctx context.Context, tx *sql.Tx, now time.Time, a port.Addition) (por
 	}
 	out := port.Object{Ref: a.Ref(number), UID: uuid.NewString(), Generation: 1, CreatedAt: now, UpdatedAt: now, Attributes: a.Attributes}
 	out.ETag = etag(out.UID, out.Generation)
+	if _, err := tx.ExecContext(ctx, `DELETE FROM unacknowledged WHERE at <= ?`, now.Add(-port.OnceFor).UnixMilli()); err != nil {
+		return port.Object{}, err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO unacknowledged (kind, id, model, key, at) VALUES (?, ?, ?, ?, ?)`, out.Kind, out.ID, a.Model, a.Once.Key, now.UnixMilli()); err != nil {
+		return port.Object{}, err
+	}
 	return out, store(ctx, tx, now, port.Created, out, a.Model, "")
+}
+
+func (s *Store) unacknowledged(ctx context.Context, kind, model string) ([]port.Added, error) {
+	f, err := s.forReading(ctx)
+	if err != nil || f == nil {
+		return nil, err
+	}
+	if there, err := f.hasTable(ctx, "unacknowledged"); err != nil || !there {
+		return nil, s.classify(err)
+	}
+	rows, err := f.read.QueryContext(ctx, `SELECT kind, id, key FROM unacknowledged WHERE kind = ? AND model = ? AND at > ? ORDER BY at, length(id), id LIMIT ?`,
+		kind, model, s.now().Add(-port.OnceFor).UnixMilli(), port.MaxPageSize)
+	if err != nil {
+		return nil, s.classify(err)
+	}
+	defer func() { _ = rows.Close() }()
+	var out []port.Added
+	for rows.Next() {
+		var a port.Added
+		if err := rows.Scan(&a.Kind, &a.ID, &a.Key); err != nil {
+			return nil, s.classify(err)
+		}
+		out = append(out, a)
+	}
+	return out, s.classify(rows.Err())
+}
+
+// hasTable reports whether a file has a table of a newer layout: an older file gets
+// it with its next write.
+func (f *file) hasTable(ctx context.Context, name string) (bool, error) {
+	var tables int
+	err := f.read.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?`, name).Scan(&tables)
+	return tables > 0, err
+}
+
+func (s *Store) acknowledge(ctx context.Context, ref port.Ref) error {
+	// Where there is nothing to forget, nothing is written: no file is made.
+	f, err := s.forReading(ctx)
+	if err != nil || f == nil {
+		return err
+	}
+	if there, err := f.hasTable(ctx, "unacknowledged"); err != nil || !there {
+		return s.classify(err)
+	}
+	return s.transact(ctx, func(tx *sql.Tx, _ time.Time) error { return forget(ctx, tx, ref) })
+}
+
+func forget(ctx context.Context, tx *sql.Tx, ref port.Ref) error {
+	_, err := tx.ExecContext(ctx, `DELETE FROM unacknowledged WHERE kind = ? AND id = ?`, ref.Kind, ref.ID)
+	return err
 }
 
 // move checks that the version an alias is to point at is there, and keeps the move
@@ -131,6 +187,9 @@ func remove(ctx context.Context, tx *sql.Tx, now time.Time, o port.Object) error
 	if err := unpoint(ctx, tx, now, o.Ref); err != nil {
 		return err
 	}
+	if err := forget(ctx, tx, o.Ref); err != nil {
+		return err
+	}
 	if _, err := tx.ExecContext(ctx, `DELETE FROM objects WHERE kind = ? AND id = ?`, o.Kind, o.ID); err != nil {
 		return err
 	}
@@ -155,9 +214,7 @@ func (p policies) Moves(ctx context.Context, alias string, before int64, limit i
 	if err != nil || f == nil {
 		return nil, err
 	}
-	// An older file has no such table before its next write.
-	var tables int
-	if err := f.read.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'moves'`).Scan(&tables); err != nil || tables == 0 {
+	if there, err := f.hasTable(ctx, "moves"); err != nil || !there {
 		return nil, p.store.classify(err)
 	}
 	rows, err := f.read.QueryContext(ctx, `SELECT seq, at, who, from_version, to_version, reason FROM moves WHERE alias = ? AND (? = 0 OR seq < ?) ORDER BY seq DESC LIMIT ?`, alias, before, before, limit)
@@ -176,18 +233,4 @@ func (p policies) Moves(ctx context.Context, alias string, before int64, limit i
 		out = append(out, m)
 	}
 	return out, p.store.classify(rows.Err())
-}
-
-func (p policies) Forget(ctx context.Context, key string) (*port.Object, error) {
-	// Forgetting must not make a file.
-	f, err := p.store.forReading(ctx)
-	if err != nil || f == nil {
-		return nil, err
-	}
-	var out *port.Object
-	err = p.store.transact(ctx, func(tx *sql.Tx, _ time.Time) (err error) {
-		out, err = forget(ctx, tx, key)
-		return err
-	})
-	return out, err
 }
