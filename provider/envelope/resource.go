@@ -9,9 +9,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -30,12 +32,26 @@ import (
 type Data struct {
 	Client   *client.Client
 	Reviewer *review.Reviewer
+	// Timeout limits one operation on one object, repeated requests included; 0 sets no
+	// limit.
+	Timeout time.Duration
 
 	mu    sync.Mutex
 	store string
 	// unclaimed has, by what they are added to, the idempotency keys of objects that
 	// earlier processes added and did not live to keep.
 	unclaimed map[string][]string
+	// reviews holds, by kind and id, what the last plan hook remembers of an object:
+	// what that hook leaves in the private state does not reach a create.
+	reviews sync.Map
+}
+
+// limited is the context of one operation.
+func (d *Data) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	if d == nil || d.Timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, d.Timeout)
 }
 
 // storeID names the store that answered, or is empty where it does not say. The
@@ -114,6 +130,7 @@ var (
 	_ resource.ResourceWithValidateConfig = (*Resource)(nil)
 	_ resource.ResourceWithModifyPlan     = (*Resource)(nil)
 	_ resource.ResourceWithImportState    = (*Resource)(nil)
+	_ resource.ResourceWithIdentity       = (*Resource)(nil)
 )
 
 // Keys of the private state, which Terraform keeps beside the state and shows to
@@ -126,6 +143,8 @@ const (
 	// privateRequest is the idempotency key that added the object, while the control
 	// plane has not been told that its answer is kept.
 	privateRequest = "request"
+	// privateReview is what the review of the object found, and at which revision.
+	privateReview = "review"
 )
 
 // Metadata names the resource.
@@ -140,12 +159,16 @@ func (r *Resource) Schema(_ context.Context, _ resource.SchemaRequest, resp *res
 
 // Configure takes what the provider made of its configuration.
 func (r *Resource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
-	if req.ProviderData == nil {
+	r.configure(req.ProviderData, &resp.Diagnostics)
+}
+
+func (r *Resource) configure(providerData any, diags *diag.Diagnostics) {
+	if providerData == nil {
 		return // validation runs before the provider is configured
 	}
-	data, ok := req.ProviderData.(*Data)
+	data, ok := providerData.(*Data)
 	if !ok {
-		resp.Diagnostics.AddError("Unexpected provider data", fmt.Sprintf("The resource got %T. This is a bug in the provider: please report it.", req.ProviderData))
+		diags.AddError("Unexpected provider data", fmt.Sprintf("The resource got %T. This is a bug in the provider: please report it.", providerData))
 		return
 	}
 	r.data = data
@@ -166,6 +189,8 @@ func (r *Resource) ValidateConfig(_ context.Context, req resource.ValidateConfig
 
 // Create puts a new object into the control plane.
 func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	ctx, cancel := r.data.limited(ctx)
+	defer cancel()
 	planned, ok := r.read(&resp.Diagnostics, req.Plan.Raw)
 	if !ok || !r.ready(&resp.Diagnostics) {
 		return
@@ -189,7 +214,8 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
 		return
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object)
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, r.remembered(object.ID))
+	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, object.ID)...)
 }
 
 // add creates an object that the control plane numbers.
@@ -214,19 +240,20 @@ func (r *Resource) add(ctx context.Context, resp *resource.CreateResponse, plann
 		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
 		return
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object)
-	r.setPrivate(ctx, &resp.Diagnostics, resp.Private, privateRequest, key)
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, nil)
+	setPrivate(ctx, &resp.Diagnostics, resp.Private, privateRequest, key)
+	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, object.ID)...)
 }
 
 // acknowledge tells the control plane that the state has an object that was added, so
-// that the same declaration adds another one from now on. It reports whether there is
-// nothing left to tell. A control plane that cannot be told is told next time.
-func (r *Resource) acknowledge(ctx context.Context, private privateState, state cty.Value) bool {
-	if r.private(ctx, private, privateRequest) == "" {
-		return true
+// that the same declaration adds another one from now on. It reports whether it told
+// so; a control plane that cannot be told is told next time.
+func (r *Resource) acknowledge(ctx context.Context, private privateState, state tftypes.Value) bool {
+	if readPrivate[string](ctx, private, privateRequest) == "" || r.data == nil || r.data.Client == nil {
+		return false
 	}
-	id, ok := r.kind.ID(state)
-	return ok && r.data != nil && r.data.Client != nil && r.data.Client.Acknowledge(ctx, r.kind.Name, id) == nil
+	id, _, ok := r.identify(state)
+	return ok && r.data.Client.Acknowledge(ctx, r.kind.Name, id) == nil
 }
 
 // adopt is for a create whose answer was lost, by a dropped connection or a killed
@@ -259,20 +286,30 @@ func (r *Resource) adopt(ctx context.Context, diags *diag.Diagnostics, planned c
 
 // Read refreshes the state from the control plane. Data files are never read here.
 func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	ctx, cancel := r.data.limited(ctx)
+	defer cancel()
+	id, uid, ok := r.identify(req.State.Raw)
+	if !ok {
+		resp.Diagnostics.AddError("Cannot read "+r.kind.TerraformType(), "The state does not say which object it is. This is a bug in the provider: please report it.")
+		return
+	}
+	// Also of an object that is gone or cannot be read: the framework asks for it even then.
+	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, id)...)
 	if r.data == nil || r.data.Client == nil {
 		return // the provider has warned that its configuration is not known yet
+	}
+	object, err := r.data.Client.Refresh(ctx, r.kind.Name, id)
+	if err == nil && r.acknowledge(ctx, req.Private, req.State.Raw) {
+		setPrivate(ctx, &resp.Diagnostics, resp.Private, privateRequest, "")
+	}
+	if err == nil && object.ETag == r.etag(ctx, req.Private) && object.UID == uid {
+		return // the state was written from this very revision
 	}
 	state, ok := r.read(&resp.Diagnostics, req.State.Raw)
 	if !ok {
 		return
 	}
 	name := describe(r.kind, state)
-	id, ok := r.kind.ID(state)
-	if !ok {
-		resp.Diagnostics.AddError("Cannot read "+name, "The state does not say which object it is. This is a bug in the provider: please report it.")
-		return
-	}
-	object, err := r.data.Client.Get(ctx, r.kind.Name, id)
 	if client.IsNotFound(err) {
 		r.warnIfStoreIsAnother(ctx, req, resp, name)
 		resp.State.RemoveResource(ctx)
@@ -282,24 +319,38 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 		addClientError(&resp.Diagnostics, r.kind, name, "read", err)
 		return
 	}
-	found, err := r.kind.DecodeJSON(object.Attributes)
-	if err != nil {
-		resp.Diagnostics.AddError("Cannot read "+name, "The control plane's answer does not fit this version of the provider: "+err.Error()+"\n\nFix: use the version of the provider that wrote it, or a later one.")
+	found, ok := r.decode(&resp.Diagnostics, object, name)
+	if !ok {
 		return
 	}
 	if uid := state.GetAttr(spec.AttributeUID); uid.IsKnown() && !uid.IsNull() && uid.AsString() != object.UID {
 		resp.Diagnostics.AddWarning("Re-created outside Terraform: "+name, fmt.Sprintf("Somebody deleted this %s and created another one of the same name since Terraform last saw it. The plan compares with the new one.", r.kind.Name))
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, found, object)
-	if r.private(ctx, req.Private, privateRequest) != "" && r.acknowledge(ctx, req.Private, state) {
-		r.setPrivate(ctx, &resp.Diagnostics, resp.Private, privateRequest, "")
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, found, object, nil)
+}
+
+// decode reads what the control plane keeps of an object.
+func (r *Resource) decode(diags *diag.Diagnostics, object *client.Object, name string) (cty.Value, bool) {
+	found, err := r.kind.DecodeJSON(object.Attributes)
+	if err != nil {
+		diags.AddError("Cannot read "+name, "The control plane's answer does not fit this version of the provider: "+err.Error()+"\n\nFix: use the version of the provider that wrote it, or a later one.")
 	}
+	return found, err == nil
+}
+
+// withIdentity fills in what the control plane alone decides.
+func (r *Resource) withIdentity(v cty.Value, object *client.Object) (cty.Value, error) {
+	given, err := r.kind.Given(object.ID, object.UID)
+	if err != nil {
+		return v, fmt.Errorf("the control plane's answer names no such object: %w", err)
+	}
+	return spec.Overlay(v, given), nil
 }
 
 // warnIfStoreIsAnother says so when an object is missing because the whole store
 // is: a database that was moved or deleted must not pass for deleted objects.
 func (r *Resource) warnIfStoreIsAnother(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse, name string) {
-	known := r.private(ctx, req.Private, privateStore)
+	known := readPrivate[string](ctx, req.Private, privateStore)
 	if known == "" {
 		return
 	}
@@ -318,6 +369,8 @@ func (r *Resource) warnIfStoreIsAnother(ctx context.Context, req resource.ReadRe
 // Update changes an object, provided that nobody else has changed it since it was
 // read.
 func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	ctx, cancel := r.data.limited(ctx)
+	defer cancel()
 	planned, ok := r.read(&resp.Diagnostics, req.Plan.Raw)
 	if !ok || !r.ready(&resp.Diagnostics) {
 		return
@@ -332,11 +385,14 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 		addClientError(&resp.Diagnostics, r.kind, name, "update", err)
 		return
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object)
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, r.remembered(object.ID))
+	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, object.ID)...)
 }
 
 // Delete removes an object from the control plane, as far as its kind allows.
 func (r *Resource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	ctx, cancel := r.data.limited(ctx)
+	defer cancel()
 	state, ok := r.read(&resp.Diagnostics, req.State.Raw)
 	if !ok || !r.ready(&resp.Diagnostics) {
 		return
@@ -363,9 +419,18 @@ func (r *Resource) Delete(ctx context.Context, req resource.DeleteRequest, resp 
 	}
 }
 
-// ImportState takes the name path; the read that follows fills in the rest.
+// ImportState takes the name path, as an id or as an identity; the read that follows
+// fills in the rest.
 func (r *Resource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
-	key, err := r.kind.ParseID(req.ID)
+	id := req.ID
+	if id == "" && req.Identity != nil {
+		var ok bool
+		if id, _, ok = r.identify(req.Identity.Raw); !ok {
+			resp.Diagnostics.AddError("Cannot import "+r.kind.TerraformType(), "The identity is not complete.\n\nFix: set "+joined(r.kind.Key)+".")
+			return
+		}
+	}
+	key, err := r.kind.ParseID(id)
 	if err != nil {
 		resp.Diagnostics.AddError("Cannot import "+r.kind.TerraformType(), err.Error())
 		return
@@ -378,7 +443,10 @@ func (r *Resource) ImportState(ctx context.Context, req resource.ImportStateRequ
 	if err != nil {
 		resp.Diagnostics.AddError("Cannot import "+r.kind.TerraformType(), err.Error()+"\n\nThis is a bug in the provider: please report it.")
 	}
+	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, id)...)
 }
+
+func joined(names []string) string { return strings.Join(names, " and ") }
 
 // read turns a plan, state or configuration into the vocabulary's form.
 func (r *Resource) read(diags *diag.Diagnostics, raw tftypes.Value) (cty.Value, bool) {
@@ -423,6 +491,59 @@ func (r *Resource) sameDeclaration(a, b cty.Value) bool {
 	return true
 }
 
+// identify reads the name path and the uid of a state without decoding the rest.
+func (r *Resource) identify(raw tftypes.Value) (id, uid string, ok bool) {
+	var attributes map[string]tftypes.Value
+	if raw.As(&attributes) != nil {
+		return "", "", false
+	}
+	text := func(name string) string {
+		v, ok := attributes[name]
+		if !ok || !v.IsKnown() || v.IsNull() {
+			return ""
+		}
+		if v.Type().Is(tftypes.Number) {
+			var number big.Float
+			if v.As(&number) != nil {
+				return ""
+			}
+			return number.Text('f', -1)
+		}
+		var value string
+		if v.As(&value) != nil {
+			return ""
+		}
+		return value
+	}
+	parts := make([]string, len(r.kind.Key))
+	for i, name := range r.kind.Key {
+		if parts[i] = text(name); parts[i] == "" {
+			return "", "", false
+		}
+	}
+	return strings.Join(parts, "/"), text(spec.AttributeUID), true
+}
+
+// remember keeps what the review of an object found, for the write that follows.
+func (r *Resource) remember(v cty.Value, memory *review.Memory) {
+	if id, ok := r.kind.ID(v); ok && r.data != nil {
+		r.data.reviews.Store(client.Ref{Kind: r.kind.Name, ID: id}, memory)
+	}
+}
+
+// remembered is what remember kept of an object; nil where there is nothing.
+func (r *Resource) remembered(id string) *review.Memory {
+	memory, _ := r.data.reviews.Load(client.Ref{Kind: r.kind.Name, ID: id})
+	out, _ := memory.(*review.Memory)
+	return out
+}
+
+// keptReview is what the review of an object found at a revision.
+type keptReview struct {
+	ETag   string         `json:"etag"`
+	Memory *review.Memory `json:"memory"`
+}
+
 // privateState is what the framework offers to keep beside the state.
 type privateState interface {
 	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
@@ -430,41 +551,47 @@ type privateState interface {
 }
 
 func (r *Resource) etag(ctx context.Context, private privateState) string {
-	return r.private(ctx, private, privateETag)
+	return readPrivate[string](ctx, private, privateETag)
 }
 
-// private reads a text that is kept beside the state; empty where there is none.
-func (r *Resource) private(ctx context.Context, private privateState, key string) string {
-	var value string
-	if raw, _ := private.GetKey(ctx, key); raw != nil {
-		_ = json.Unmarshal(raw, &value)
+// readPrivate reads an entry of the private state; the zero value where it is absent.
+func readPrivate[T any](ctx context.Context, private privateState, key string) T {
+	var out T
+	if raw, _ := private.GetKey(ctx, key); raw == nil || json.Unmarshal(raw, &out) != nil {
+		var zero T
+		return zero
 	}
-	return value
+	return out
 }
 
-func (r *Resource) setPrivate(ctx context.Context, diags *diag.Diagnostics, private privateState, key, value string) {
+// setPrivate writes an entry of the private state.
+func setPrivate(ctx context.Context, diags *diag.Diagnostics, private privateState, key string, value any) {
 	if encoded, err := json.Marshal(value); err == nil {
 		diags.Append(private.SetKey(ctx, key, encoded)...)
 	}
 }
 
 // save writes the state: what was planned or found, with what the control plane
-// alone decides. Apply keeps the plan; it fills in only what was unknown.
-func (r *Resource) save(ctx context.Context, diags *diag.Diagnostics, state *tfsdk.State, private privateState, v cty.Value, object *client.Object) {
-	given, err := r.kind.Given(object.ID, object.UID)
+// alone decides. Apply keeps the plan; it fills in only what was unknown. A memory is
+// that of the review of v.
+func (r *Resource) save(ctx context.Context, diags *diag.Diagnostics, state *tfsdk.State, kept privateState, v cty.Value, object *client.Object, memory *review.Memory) {
+	v, err := r.withIdentity(v, object)
 	if err != nil {
-		diags.AddError("Cannot write the state of "+describe(r.kind, v), "The control plane's answer names no such object: "+err.Error())
+		diags.AddError("Cannot write the state of "+describe(r.kind, v), err.Error())
 		return
 	}
-	v = spec.Overlay(v, given)
 	raw, err := fromCty(r.kind, v, r.kind.Schema.Type().TerraformType(ctx))
 	if err != nil {
 		diags.AddError("Cannot write the state of "+describe(r.kind, v), err.Error()+"\n\nThis is a bug in the provider: please report it.")
 		return
 	}
 	state.Raw = raw
-	for key, value := range map[string]string{privateETag: object.ETag, privateStore: r.data.storeID(ctx)} {
-		r.setPrivate(ctx, diags, private, key, value)
+	private := map[string]any{privateETag: object.ETag, privateStore: r.data.storeID(ctx)}
+	if memory != nil {
+		private[privateReview] = keptReview{ETag: object.ETag, Memory: memory}
+	}
+	for key, value := range private {
+		setPrivate(ctx, diags, kept, key, value)
 	}
 }
 
