@@ -2,8 +2,10 @@ package spec_test
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -124,6 +126,24 @@ func TestEveryKindDecodesNullAndUnknownObjects(t *testing.T) {
 		}
 		if !kind.Type().HasAttribute(spec.AttributeID) {
 			t.Errorf("%s: writing JSON took the id out of the kind's type", kind.Name)
+		}
+	}
+}
+
+func TestJSONIsReadAsItIsWrittenAndNotConverted(t *testing.T) {
+	for _, tt := range []struct{ kind, document, path string }{
+		{"registered_model", `{"name":5}`, "name"},
+		{"registered_model", `{"name":true}`, "name"},
+		{"registered_model", `{"name":"m","false_alarms_per_30d":"5"}`, "false_alarms_per_30d"},
+		{"registered_model", `{"name":"m","tags":{"a":"b","c":1}}`, `tags["c"]`},
+		{"registered_model", `{"name":"m","waivers":[null,{"rule":1}]}`, "waivers[1].rule"},
+		{"rollout_policy", `{"model":"m","name":"p","rollback":{"automatic":"true"}}`, "rollback.automatic"},
+	} {
+		kind, _ := spec.ByName(tt.kind)
+		_, err := kind.DecodeJSON([]byte(tt.document))
+		at, ok := errors.AsType[cty.PathError](err)
+		if !ok || spec.PathString(at.Path) != tt.path || !strings.Contains(err.Error(), "required") {
+			t.Errorf("%s: %v, at %s", tt.document, err, spec.PathString(at.Path))
 		}
 	}
 }
