@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 
@@ -35,6 +37,9 @@ func (k *Kind) EncodeJSON(v cty.Value) ([]byte, error) {
 // DecodeJSON reads what EncodeJSON writes. Absent attributes are null, and so are
 // id, uid and number; an attribute that the kind does not have is an error.
 func (k *Kind) DecodeJSON(data []byte) (cty.Value, error) {
+	if err := checkTypes(data, k.storedType(), nil); err != nil {
+		return cty.NilVal, fmt.Errorf("reading %s from JSON: %w", k.Name, err)
+	}
 	stored, err := ctyjson.Unmarshal(data, k.storedType())
 	if err != nil {
 		return cty.NilVal, fmt.Errorf("reading %s from JSON: %w", k.Name, err)
@@ -53,4 +58,57 @@ func (k *Kind) Ungiven(v cty.Value) cty.Value {
 		nulls[name] = cty.NullVal(k.Type().AttributeType(name))
 	}
 	return Overlay(v, nulls)
+}
+
+// checkTypes refuses what cty would convert in silence: a number or a boolean
+// where a text belongs, and a text where those do. The document is kept as it
+// was written, so it must be right as it was written. What is not JSON, or of
+// another shape, is for cty to refuse.
+func checkTypes(data []byte, ty cty.Type, path cty.Path) error {
+	data = bytes.TrimLeft(data, " \t\r\n")
+	if len(data) == 0 || data[0] == 'n' {
+		return nil
+	}
+	is := func(wanted bool) error {
+		if !wanted {
+			return path.NewErrorf("a %s is required, and not %.60s", ty.FriendlyName(), data)
+		}
+		return nil
+	}
+	switch {
+	case ty == cty.String:
+		return is(data[0] == '"')
+	case ty == cty.Bool:
+		return is(data[0] == 't' || data[0] == 'f')
+	case ty == cty.Number:
+		return is(data[0] == '-' || data[0] >= '0' && data[0] <= '9')
+	case ty.IsListType():
+		var elements []json.RawMessage
+		if json.Unmarshal(data, &elements) != nil {
+			return nil
+		}
+		for i, element := range elements {
+			if err := checkTypes(element, ty.ElementType(), extend(path, cty.IndexStep{Key: cty.NumberIntVal(int64(i))})); err != nil {
+				return err
+			}
+		}
+	case ty.IsMapType(), ty.IsObjectType():
+		var members map[string]json.RawMessage
+		if json.Unmarshal(data, &members) != nil {
+			return nil
+		}
+		for _, name := range sortedKeys(members) {
+			step, element := cty.PathStep(cty.GetAttrStep{Name: name}), cty.DynamicPseudoType
+			switch {
+			case ty.IsMapType():
+				step, element = cty.IndexStep{Key: cty.StringVal(name)}, ty.ElementType()
+			case ty.HasAttribute(name):
+				element = ty.AttributeType(name)
+			}
+			if err := checkTypes(members[name], element, extend(path, step)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

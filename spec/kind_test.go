@@ -2,6 +2,7 @@ package spec_test
 
 import (
 	"context"
+	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -210,6 +211,24 @@ func TestNamesThatRegistriesReserveAreRefused(t *testing.T) {
 			t.Errorf("%q: %v", alias, findings)
 		case fix != "" && (len(findings) != 1 || !strings.Contains(findings[0].Fix, fix)):
 			t.Errorf("%q: %v, want a fix with %q", alias, findings, fix)
+		}
+	}
+}
+
+func TestJSONIsReadAsItIsWrittenAndNotConverted(t *testing.T) {
+	for _, tt := range []struct{ kind, document, path string }{
+		{"registered_model", `{"name":5}`, "name"},
+		{"registered_model", `{"name":true}`, "name"},
+		{"registered_model", `{"name":"m","false_alarms_per_30d":"5"}`, "false_alarms_per_30d"},
+		{"registered_model", `{"name":"m","tags":{"a":"b","c":1}}`, `tags["c"]`},
+		{"registered_model", `{"name":"m","waivers":[null,{"rule":1}]}`, "waivers[1].rule"},
+		{"rollout_policy", `{"model":"m","name":"p","rollback":{"automatic":"true"}}`, "rollback.automatic"},
+	} {
+		kind, _ := spec.ByName(tt.kind)
+		_, err := kind.DecodeJSON([]byte(tt.document))
+		at, ok := errors.AsType[cty.PathError](err)
+		if !ok || spec.PathString(at.Path) != tt.path || !strings.Contains(err.Error(), "required") {
+			t.Errorf("%s: %v, at %s", tt.document, err, spec.PathString(at.Path))
 		}
 	}
 }

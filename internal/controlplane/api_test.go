@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -265,18 +266,19 @@ func TestRequestsAndAnswers(t *testing.T) {
 		"a revision to compare, malformed":     {"GET", "/v1/registered_model/fraud", "If-None-Match: abc", "", 400, "INVALID_ARGUMENT", "double quotes"},
 		"an empty batch":                       {"POST", "/v1/resources:batchGet", "", `{"refs":[]}`, 200, "", `"results":[]`},
 		"a batch of nothing":                   {"POST", "/v1/resources:batchGet", "", `{"refs":{}}`, 400, "INVALID_ARGUMENT", "refs"},
+		"a batch of null":                      {"POST", "/v1/resources:batchGet", "", `{"refs":null}`, 400, "INVALID_ARGUMENT", "refs"},
+		"a batch of nulls":                     {"POST", "/v1/resources:batchGet", "", `{"refs":[null]}`, 400, "INVALID_ARGUMENT", "element 0"},
+		"a batch that shouts":                  {"POST", "/v1/resources:batchGet", "", `{"refs":[{"KIND":"a","ID":"b"}]}`, 400, "INVALID_ARGUMENT", "element 0"},
+		"a batch with an id missing":           {"POST", "/v1/resources:batchGet", "", `{"refs":[{"kind":"a"}]}`, 400, "INVALID_ARGUMENT", "element 0"},
+		"a batch with an id of no text":        {"POST", "/v1/resources:batchGet", "", `{"refs":[{"kind":"a","id":"b"},{"kind":"a","id":1}]}`, 400, "INVALID_ARGUMENT", "element 1"},
+		"a page size left empty":               {"GET", "/v1/baseline?page_size=", "", "", 400, "INVALID_ARGUMENT", "page_size"},
+		"a cascade left empty":                 {"DELETE", "/v1/registered_model/fraud?cascade=", any, "", 400, "INVALID_ARGUMENT", "cascade"},
+		"a cascade where nothing hangs on":     {"DELETE", "/v1/baseline/fraud/score?cascade=true", any, "", 400, "INVALID_ARGUMENT", "cascade"},
+		"a number for a text":                  {"PUT", "/v1/registered_model/5", create, body(`{"name":5}`), 422, "INVALID_ARGUMENT", "string is required"},
 		"a batch too large":                    {"POST", "/v1/resources:batchGet", "", `{"refs":[` + strings.Repeat(`{"kind":"a","id":"b"},`, 1000) + `{"kind":"a","id":"b"}]}`, 400, "INVALID_ARGUMENT", "1001"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			request := httptest.NewRequest(tt.method, "http://x"+tt.url, strings.NewReader(tt.body))
-			for line := range strings.SplitSeq(tt.header, "\n") {
-				if key, value, ok := strings.Cut(line, ": "); ok {
-					request.Header.Set(key, value)
-				}
-			}
-			recorder := httptest.NewRecorder()
-			handler.ServeHTTP(recorder, request)
-			checkAnswer(t, recorder)
+			recorder := ask(t, handler, tt.method, tt.url, tt.header, tt.body)
 			var p struct{ Code, Detail string }
 			_ = json.Unmarshal(recorder.Body.Bytes(), &p)
 			if recorder.Code != tt.status || p.Code != tt.code || !strings.Contains(recorder.Body.String(), tt.says) {
@@ -328,6 +330,34 @@ func TestAReaderWhoHasTheRevisionIsToldSo(t *testing.T) {
 	}
 }
 
+func TestAnAnswerAndTheLogHaveTheRequestsName(t *testing.T) {
+	log := &syncBuffer{}
+	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, token), Logger: slog.New(slog.NewJSONHandler(log, nil))})
+	for given, kept := range map[string]bool{"a-request/1:2": true, strings.Repeat("x", 128): true, strings.Repeat("x", 129): false, "two words": false, "": false} {
+		for _, path := range []string{"/v1/store", "/nowhere"} {
+			for _, authorization := range []string{"Bearer " + token, ""} {
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				request.Header.Set("X-Request-Id", given)
+				request.Header.Set("Authorization", authorization)
+				response, err := http.DefaultClient.Do(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = response.Body.Close()
+				got := response.Header.Values("X-Request-Id")
+				if len(got) != 1 || got[0] == "" || (got[0] == given) != kept {
+					t.Errorf("%s %q: %q is answered with %q", path, authorization, given, got)
+				} else if authorization != "" && !strings.Contains(log.String(), `"request_id":"`+got[0]+`"`) {
+					t.Errorf("%s is not in the log", got)
+				}
+			}
+		}
+	}
+}
+
 func TestHeadAnswersAsGetWithoutTheBody(t *testing.T) {
 	handler, closer, err := controlplane.OpenEmbedded(filepath.Join(t.TempDir(), "mlops.db"), controlplane.Options{})
 	if err != nil {
@@ -344,6 +374,7 @@ func TestHeadAnswersAsGetWithoutTheBody(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			request.Header.Set("X-Request-Id", "the-same")
 			response, err := http.DefaultClient.Do(request)
 			if err != nil {
 				t.Fatal(err)

@@ -3,6 +3,7 @@ package controlplane
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -88,11 +89,11 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request, _ []string) err
 	if err != nil {
 		return err
 	}
-	after, err := wholeNumber(query.Get("after"), "after", "the seq of the last event you have")
+	after, err := wholeNumber(query, "after", 0, "from 0, the seq of the last event you have")
 	if err != nil {
 		return err
 	}
-	wait, err := wholeNumber(query.Get("wait"), "wait", "the most seconds to wait for an event")
+	wait, err := wholeNumber(query, "wait", 0, "from 0, the most seconds to wait for an event")
 	if err != nil {
 		return err
 	}
@@ -117,14 +118,14 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request, _ []string) err
 	return nil
 }
 
-// wholeNumber reads a query parameter that counts something from 0; absent is 0.
-func wholeNumber(text, name, what string) (int64, error) {
-	if text == "" {
-		return 0, nil
+// wholeNumber reads a query parameter that counts something from 0.
+func wholeNumber(query url.Values, name string, otherwise int64, what string) (int64, error) {
+	if !query.Has(name) {
+		return otherwise, nil
 	}
-	n, err := strconv.ParseInt(text, 10, 64)
+	n, err := strconv.ParseInt(query.Get(name), 10, 64)
 	if err != nil || n < 0 {
-		return 0, invalid("%s is %s, a whole number from 0, not %s.", name, what, quote(text))
+		return 0, invalid("%s is a whole number %s, not %s.", name, what, quote(query.Get(name)))
 	}
 	return n, nil
 }

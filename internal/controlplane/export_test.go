@@ -16,3 +16,13 @@ func Routes() []string {
 	slices.Sort(out)
 	return out
 }
+
+// Codes lists every code that a problem can have, for tests.
+func Codes() []string {
+	var out []string
+	for code := range statuses {
+		out = append(out, string(code))
+	}
+	slices.Sort(out)
+	return out
+}

@@ -19,6 +19,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
+
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
@@ -35,6 +37,7 @@ const (
 
 	mediaJSON    = "application/json"
 	mediaProblem = "application/problem+json"
+	mediaYAML    = "application/yaml"
 )
 
 // NewHandler is the HTTP API over a service, which spec/openapi.yaml describes.
@@ -71,6 +74,7 @@ func (h *handler) routes() []route {
 	routes := []route{
 		{path: "/healthz", endpoints: map[string]endpoint{http.MethodGet: h.health}},
 		{path: "/readyz", endpoints: map[string]endpoint{http.MethodGet: h.ready}},
+		{path: "/v1/openapi.yaml", endpoints: map[string]endpoint{http.MethodGet: h.openAPI}, media: mediaYAML},
 		{path: "/v1/store", endpoints: map[string]endpoint{http.MethodGet: h.store}},
 		{path: "/v1/events", endpoints: map[string]endpoint{http.MethodGet: h.events}},
 		{path: "/v1/resources:batchGet", endpoints: map[string]endpoint{http.MethodPost: h.batchGet}},
@@ -147,25 +151,46 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 func (h *handler) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	start := time.Now()
+	log := h.log.With("request_id", requestID(out, r))
 	w := &recorder{ResponseWriter: out, head: r.Method == http.MethodHead}
 	defer func() {
 		if cause := recover(); cause != nil {
 			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(cause)
 			}
-			h.log.ErrorContext(r.Context(), "panic", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			log.ErrorContext(r.Context(), "panic", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
 			if w.status == 0 {
 				writeProblem(w, fmt.Errorf("panic: %v", cause))
 			}
 		}
-		h.log.InfoContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", w.status, "duration", time.Since(start))
+		log.InfoContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", w.status, "duration", time.Since(start))
 	}()
 	if err := h.serve(w, r); err != nil {
 		if code := problemOf(err).Code; code == codeInternal || code == port.CodeStoreUnusable || code == port.CodeRegistryError {
-			h.log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "code", string(code), "error", err, "cause", errors.Unwrap(err))
+			log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "code", string(code), "error", err, "cause", errors.Unwrap(err))
 		}
 		writeProblem(w, err)
 	}
+}
+
+// requestID is what the caller calls the request in X-Request-Id, or a new name.
+// The answer and the log have it, so that one leads to the other.
+func requestID(w http.ResponseWriter, r *http.Request) string {
+	const header, longest = "X-Request-Id", 128
+	if id := w.Header().Get(header); id != "" {
+		return id
+	}
+	id := r.Header.Get(header)
+	if id == "" || len(id) > longest || !isVisible(id) {
+		id = uuid.NewString()
+	}
+	w.Header().Set(header, id)
+	return id
+}
+
+// isVisible reports whether a text has nothing but visible ASCII characters.
+func isVisible(text string) bool {
+	return !strings.ContainsFunc(text, func(c rune) bool { return c < '!' || c > '~' })
 }
 
 func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
@@ -476,12 +501,16 @@ func by(r *http.Request) context.Context {
 }
 
 func (h *handler) delete(w http.ResponseWriter, r *http.Request, ref port.Ref) error {
-	query, err := parameters(r, "cascade")
+	var known []string
+	if ref.Kind == port.RegisteredModel {
+		known = append(known, "cascade")
+	}
+	query, err := parameters(r, known...)
 	if err != nil {
 		return err
 	}
 	cascade := query.Get("cascade") == "true"
-	if !cascade && query.Get("cascade") != "" && query.Get("cascade") != "false" {
+	if !cascade && query.Has("cascade") && query.Get("cascade") != "false" {
 		return invalid("cascade is true or false, not %s.", quote(query.Get("cascade")))
 	}
 	allow, err := precondition(r, false)
@@ -527,11 +556,9 @@ func (h *handler) batchGet(w http.ResponseWriter, r *http.Request, _ []string) e
 	if err != nil {
 		return err
 	}
-	var refs []port.Ref
-	decoder := json.NewDecoder(bytes.NewReader(members["refs"]))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&refs); err != nil {
-		return invalid(`"refs" must be a list of {"kind": "...", "id": "..."}: %v.`, err)
+	refs, err := readRefs(members["refs"])
+	if err != nil {
+		return err
 	}
 	if len(refs) > MaxBatch {
 		return invalid("A batch has at most %d references, this one has %d. Ask in several.", MaxBatch, len(refs))
@@ -575,6 +602,15 @@ func (h *handler) store(w http.ResponseWriter, r *http.Request, _ []string) erro
 	return nil
 }
 
+// openAPI is the description of the API that this program was built with.
+func (h *handler) openAPI(w http.ResponseWriter, r *http.Request, _ []string) error {
+	if _, err := parameters(r); err != nil {
+		return err
+	}
+	write(w, mediaYAML, http.StatusOK, spec.OpenAPI)
+	return nil
+}
+
 func (h *handler) health(w http.ResponseWriter, _ *http.Request, _ []string) error {
 	writeOK(w, map[string]string{"status": "ok"})
 	return nil
@@ -601,6 +637,26 @@ func readAttributes(w http.ResponseWriter, r *http.Request) (json.RawMessage, er
 		return nil, invalid(`"attributes" must be an object.`)
 	}
 	return attributes.Bytes(), nil
+}
+
+// readRefs reads a list of references. encoding/json alone would take null for
+// one, and "KIND" for "kind".
+func readRefs(data json.RawMessage) ([]port.Ref, error) {
+	const form = `"refs" must be a list of {"kind": "...", "id": "..."}`
+	var list []map[string]any
+	if err := json.Unmarshal(data, &list); err != nil || list == nil {
+		return nil, invalid(form + ".")
+	}
+	refs := make([]port.Ref, len(list))
+	for i, members := range list {
+		kind, hasKind := members["kind"].(string)
+		id, hasID := members["id"].(string)
+		if !hasKind || !hasID || len(members) != 2 {
+			return nil, invalid(form+": the element %d is something else.", i)
+		}
+		refs[i] = port.Ref{Kind: kind, ID: id}
+	}
+	return refs, nil
 }
 
 // readBody reads a JSON object with exactly one member of the given name.
@@ -654,15 +710,11 @@ func parameters(r *http.Request, known ...string) (url.Values, error) {
 }
 
 func pageSize(query url.Values) (int, error) {
-	text := query.Get("page_size")
-	if text == "" {
-		return defaultPageSize, nil
+	size, err := wholeNumber(query, "page_size", defaultPageSize, fmt.Sprintf("from 1 to %d: the most to answer with", port.MaxPageSize))
+	if err == nil && size == 0 {
+		err = invalid("page_size is a whole number from 1 to %d, not 0.", port.MaxPageSize)
 	}
-	size, err := strconv.Atoi(text)
-	if err != nil || size < 1 {
-		return 0, invalid("page_size is a number from 1 to %d, not %s.", port.MaxPageSize, quote(text))
-	}
-	return min(size, port.MaxPageSize), nil
+	return int(min(size, port.MaxPageSize)), err
 }
 
 // precondition reads If-Match and If-None-Match. One of them is required: a

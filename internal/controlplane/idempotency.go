@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
 )
@@ -29,8 +28,7 @@ func idempotencyKey(r *http.Request) (requestKey, error) {
 		return requestKey{}, nil
 	}
 	key := values[0]
-	visible := strings.IndexFunc(key, func(c rune) bool { return c < '!' || c > '~' }) < 0
-	if len(values) > 1 || key == "" || len(key) > maxKeyLength || !visible {
+	if len(values) > 1 || key == "" || len(key) > maxKeyLength || !isVisible(key) {
 		return requestKey{}, invalid("Idempotency-Key is one key of 1 to %d visible ASCII characters, for instance a UUID that was made for this request.", maxKeyLength)
 	}
 	// All that says what is asked for: the same key with anything else is a

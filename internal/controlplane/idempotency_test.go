@@ -28,6 +28,7 @@ func ask(t *testing.T, handler http.Handler, method, url, header, body string) *
 	recorder := httptest.NewRecorder()
 	handler.ServeHTTP(recorder, request)
 	checkAnswer(t, recorder)
+	checkDocumented(t, request, recorder)
 	return recorder
 }
 

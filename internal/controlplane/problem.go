@@ -22,6 +22,7 @@ const (
 	codeMethodNotAllowed     port.Code = "METHOD_NOT_ALLOWED"
 	codeNotAcceptable        port.Code = "NOT_ACCEPTABLE"
 	codePayloadTooLarge      port.Code = "PAYLOAD_TOO_LARGE"
+	codeBatchFull            port.Code = "BATCH_FULL"
 	codeUnsupportedMediaType port.Code = "UNSUPPORTED_MEDIA_TYPE"
 	codeUnauthenticated      port.Code = "UNAUTHENTICATED"
 	codeInternal             port.Code = "INTERNAL"
@@ -40,37 +41,36 @@ type problem struct {
 	retryAfter time.Duration
 }
 
+// statuses has every code that an answer can have. INVALID_ARGUMENT is 422 where
+// attributes are at fault.
+var statuses = map[port.Code]int{
+	port.CodeNotFound:             http.StatusNotFound,
+	port.CodeAlreadyExists:        http.StatusPreconditionFailed,
+	port.CodeETagMismatch:         http.StatusPreconditionFailed,
+	port.CodePreconditionRequired: http.StatusPreconditionRequired,
+	port.CodeFailedPrecondition:   http.StatusConflict,
+	port.CodeKeyReused:            http.StatusUnprocessableEntity,
+	port.CodeInvalidArgument:      http.StatusBadRequest,
+	port.CodeUnavailable:          http.StatusServiceUnavailable,
+	port.CodeStoreUnusable:        http.StatusInternalServerError,
+	port.CodeRegistryError:        http.StatusBadGateway,
+	codeUnknownKind:               http.StatusNotFound,
+	codeUnknownRoute:              http.StatusNotFound,
+	codeMethodNotAllowed:          http.StatusMethodNotAllowed,
+	codeNotAcceptable:             http.StatusNotAcceptable,
+	codePayloadTooLarge:           http.StatusRequestEntityTooLarge,
+	codeBatchFull:                 http.StatusRequestEntityTooLarge,
+	codeUnsupportedMediaType:      http.StatusUnsupportedMediaType,
+	codeUnauthenticated:           http.StatusUnauthorized,
+	codeInternal:                  http.StatusInternalServerError,
+}
+
 func statusOf(e *port.Error) int {
-	switch e.Code {
-	case port.CodeNotFound, codeUnknownKind, codeUnknownRoute:
-		return http.StatusNotFound
-	case port.CodeAlreadyExists, port.CodeETagMismatch:
-		return http.StatusPreconditionFailed
-	case port.CodePreconditionRequired:
-		return http.StatusPreconditionRequired
-	case port.CodeFailedPrecondition:
-		return http.StatusConflict
-	case port.CodeInvalidArgument:
-		if errors.Is(e.Err, errUnprocessable) || len(e.Violations) > 0 {
-			return http.StatusUnprocessableEntity
-		}
-		return http.StatusBadRequest
-	case port.CodeKeyReused:
+	if e.Code == port.CodeInvalidArgument && (errors.Is(e.Err, errUnprocessable) || len(e.Violations) > 0) {
 		return http.StatusUnprocessableEntity
-	case port.CodeUnavailable:
-		return http.StatusServiceUnavailable
-	case port.CodeRegistryError:
-		return http.StatusBadGateway
-	case codeMethodNotAllowed:
-		return http.StatusMethodNotAllowed
-	case codeNotAcceptable:
-		return http.StatusNotAcceptable
-	case codePayloadTooLarge:
-		return http.StatusRequestEntityTooLarge
-	case codeUnsupportedMediaType:
-		return http.StatusUnsupportedMediaType
-	case codeUnauthenticated:
-		return http.StatusUnauthorized
+	}
+	if status, ok := statuses[e.Code]; ok {
+		return status
 	}
 	return http.StatusInternalServerError
 }
@@ -113,11 +113,15 @@ func writeJSON(w http.ResponseWriter, contentType string, status int, body any) 
 	if err := encoder.Encode(body); err != nil {
 		panic(err) // recovered by the handler, before anything was written
 	}
+	write(w, contentType, status, out.Bytes())
+}
+
+func write(w http.ResponseWriter, contentType string, status int, body []byte) {
 	header := w.Header()
 	header.Set("Content-Type", contentType)
-	header.Set("Content-Length", strconv.Itoa(out.Len()))
+	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(out.Bytes()) // the reader has gone: nobody is left to tell
+	_, _ = w.Write(body) // the reader has gone: nobody is left to tell
 }

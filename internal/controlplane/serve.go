@@ -176,6 +176,7 @@ func guard(next http.Handler, token string) http.Handler {
 		ctx, cancel := context.WithTimeout(r.Context(), requestTime)
 		defer cancel()
 		r = r.WithContext(ctx)
+		requestID(w, r)
 		switch {
 		case token == "":
 			if !isLoopbackName(r.Host) {

@@ -17,6 +17,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/zclconf/go-cty/cty"
 	"golang.org/x/sync/errgroup"
@@ -76,17 +77,27 @@ type Item struct {
 	Err    error
 }
 
-// BatchGet reads many objects, each by itself: not one snapshot of them all.
+// maxBatchBytes bounds the attributes in the answer to a batch.
+const maxBatchBytes = 16 << 20
+
+// BatchGet reads many objects, each by itself: not one snapshot of them all. Large
+// objects that would make the answer too large are answered with BATCH_FULL, but
+// for the first one, so that asking for those again comes to an end.
 func (s *Service) BatchGet(ctx context.Context, refs []port.Ref) ([]Item, error) {
 	items := make([]Item, len(refs))
+	var size atomic.Int64
 	var group errgroup.Group
 	group.SetLimit(8)
 	for i, ref := range refs {
 		group.Go(func() error {
-			items[i].Ref = ref
-			if items[i].Err = CheckRef(ref); items[i].Err == nil {
-				items[i].Object, items[i].Err = s.Get(ctx, ref)
+			item := Item{Ref: ref}
+			if item.Err = CheckRef(ref); item.Err == nil {
+				item.Object, item.Err = s.Get(ctx, ref)
 			}
+			if total := size.Add(int64(len(item.Object.Attributes))); i > 0 && total > maxBatchBytes && item.Err == nil {
+				item = Item{Ref: ref, Err: &port.Error{Code: codeBatchFull, Detail: fmt.Sprintf("The answer has no room for %s: ask for it in another batch.", ref)}}
+			}
+			items[i] = item
 			return nil
 		})
 	}

@@ -250,6 +250,7 @@ func TestRequestsForVersionsAndAliases(t *testing.T) {
 			recorder := httptest.NewRecorder()
 			handler.ServeHTTP(recorder, request)
 			checkAnswer(t, recorder)
+			checkDocumented(t, request, recorder)
 			var p struct{ Code string }
 			_ = json.Unmarshal(recorder.Body.Bytes(), &p)
 			if recorder.Code != tt.status || p.Code != tt.code || !strings.Contains(recorder.Body.String(), tt.says) {
