@@ -59,7 +59,7 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "MLOps policy as code, proved at plan time: registered models, rollout policies, data drift monitors and alert thresholds, with the figures that say whether each can do what it claims.",
 		Attributes: map[string]schema.Attribute{
-			"endpoint":          schema.StringAttribute{Optional: true, MarkdownDescription: "The URL of a control plane that `mlopsctl serve` runs. Left out, the provider runs one itself, over the file `path`. Also `MLOPS_ENDPOINT`."},
+			"endpoint":          schema.StringAttribute{Optional: true, MarkdownDescription: "The URL of a control plane that `mlopsctl serve` runs. Left out, the provider runs one itself, over the file `path`. Also `MLOPS_ENDPOINT`. The history of aliases names who runs Terraform as `MLOPS_ACTOR`, or as the user of the machine."},
 			"token":             schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "The bearer token for `endpoint`. Also `MLOPS_TOKEN`."},
 			"path":              schema.StringAttribute{Optional: true, MarkdownDescription: "The embedded control plane's SQLite file, relative to the working directory. Created by the first apply. Also `MLOPS_PATH`. Default `" + DefaultPath + "`."},
 			"enforcement":       schema.StringAttribute{Optional: true, MarkdownDescription: "What findings do: `error` (default) stops the plan where a rule says error, `warning` only warns, `off` is silent. Values that can never be valid are errors all the same."},
