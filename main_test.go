@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,6 +116,8 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			"meddle":        rewriteKept,
 			"history":       listHistory,
 			"point":         pointElsewhere,
+			"attributes":    printKept,
+			"blackhole":     blackHole,
 			"serve":         serve,
 			"forget-remote": deleteServed,
 			"figure":        checkFigure,
@@ -179,6 +182,12 @@ func foldMessages(text string) string {
 		prose = starts
 	}
 	return out.String() + "\n"
+}
+
+// TestBugsOfOtherProviders holds the provider against the kinds of bugs that users of
+// providers in this field have reported, one script each.
+func TestBugsOfOtherProviders(t *testing.T) {
+	runScripts(t, "script-bugs", nil)
 }
 
 // TestExamplesApply runs every example that the documentation shows.
@@ -324,6 +333,24 @@ func rewriteKept(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	_, err = plane.Update(context.Background(), args[1], args[2], object.ETag, object.Attributes)
 	ts.Check(err)
+}
+
+// printKept writes the JSON that the control plane's file has of an object:
+// attributes mlops.db KIND ID.
+func printKept(ts *testscript.TestScript, _ bool, args []string) {
+	plane, done := open(ts, ts.MkAbs(args[0]))
+	defer done()
+	object, err := plane.Get(context.Background(), args[1], args[2])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("output"), append(object.Attributes, '\n'), 0o600))
+}
+
+// blackHole makes the endpoint a port that takes connections and never answers.
+func blackHole(ts *testscript.TestScript, _ bool, _ []string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { _ = listener.Close() })
+	ts.Setenv("MLOPS_ENDPOINT", "http://"+listener.Addr().String())
 }
 
 // serve runs a control plane for a team, on loopback, until the script ends.
