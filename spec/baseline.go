@@ -311,7 +311,8 @@ func sha256Digest() Constraint {
 
 func ascendingNumbers() Constraint {
 	return Constraint{
-		Describe: "Ascending.",
+		Describe:   "Ascending.",
+		JSONSchema: map[string]any{"minItems": 1, "maxItems": MaximumBins - 1, "items": map[string]any{"type": "number"}},
 		Check: func(v cty.Value) (string, string) {
 			if v.LengthInt() == 0 || v.LengthInt() > MaximumBins-1 {
 				return fmt.Sprintf("has %d edges: a distribution needs 1 to %d inner edges", v.LengthInt(), MaximumBins-1), "Name the edges between the bins."

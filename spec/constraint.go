@@ -29,6 +29,9 @@ type Constraint struct {
 	// Check judges a known, non-null value. It returns why the value can never
 	// be valid and the smallest change that makes it so, or nothing.
 	Check func(v cty.Value) (why, fix string)
+	// JSONSchema is what of it JSON Schema can say, if anything: whatever breaks
+	// that, Check refuses, too.
+	JSONSchema map[string]any
 }
 
 // Check reports everything about v that can never be valid: attributes that are
@@ -108,7 +111,8 @@ func oneOf(values ...string) Constraint {
 		quoted[i] = "`" + value + "`"
 	}
 	return Constraint{
-		Describe: "One of " + strings.Join(quoted, ", ") + ".",
+		Describe:   "One of " + strings.Join(quoted, ", ") + ".",
+		JSONSchema: map[string]any{"enum": values},
 		Check: func(v cty.Value) (string, string) {
 			if slices.Contains(values, v.AsString()) {
 				return "", ""
@@ -147,8 +151,22 @@ func between(low, high bound) Constraint {
 		words = append(words, word+formatNumber(high.value))
 	}
 	text := strings.Join(words, " and ")
+	bounds := map[string]any{}
+	for _, limit := range []struct {
+		bound
+		inclusive, exclusive string
+	}{{low, "minimum", "exclusiveMinimum"}, {high, "maximum", "exclusiveMaximum"}} {
+		keyword := limit.inclusive
+		if limit.bound.exclusive {
+			keyword = limit.exclusive
+		}
+		if !math.IsInf(limit.value, 0) {
+			bounds[keyword] = limit.value
+		}
+	}
 	return Constraint{
-		Describe: strings.ToUpper(text[:1]) + text[1:] + ".",
+		Describe:   strings.ToUpper(text[:1]) + text[1:] + ".",
+		JSONSchema: bounds,
 		Check: func(v cty.Value) (string, string) {
 			f, _ := v.AsBigFloat().Float64()
 			tooLow := f < low.value || low.exclusive && f == low.value
@@ -164,7 +182,8 @@ func between(low, high bound) Constraint {
 // wholeNumber accepts integers only.
 func wholeNumber() Constraint {
 	return Constraint{
-		Describe: "A whole number.",
+		Describe:   "A whole number.",
+		JSONSchema: map[string]any{"type": "integer"},
 		Check: func(v cty.Value) (string, string) {
 			if v.AsBigFloat().IsInt() {
 				return "", ""
@@ -181,7 +200,8 @@ func durationAtLeast(least Duration) Constraint {
 		describe = "A duration of at least `" + least.String() + "`, such as `90s`, `1h30m` or `7d`."
 	}
 	return Constraint{
-		Describe: describe,
+		Describe:   describe,
+		JSONSchema: map[string]any{"minLength": 1, "pattern": `^(0|([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$`},
 		Check: func(v cty.Value) (string, string) {
 			d, err := ParseDuration(v.AsString())
 			if err != nil {
@@ -199,6 +219,9 @@ func durationAtLeast(least Duration) Constraint {
 func objectName() Constraint {
 	return Constraint{
 		Describe: "At most 250 characters, without `/`, `:` or control characters, and not starting with a dot or a space.",
+		JSONSchema: map[string]any{
+			"minLength": 1, "maxLength": 250, "pattern": `^[^. /:\x00-\x1f\x7f]([^/:\x00-\x1f\x7f]*[^ /:\x00-\x1f\x7f])?$`,
+		},
 		Check: func(v cty.Value) (string, string) {
 			name := v.AsString()
 			switch {
@@ -220,7 +243,8 @@ var unsafeName = regexp.MustCompile(`[/:\x00-\x1f\x7f]`)
 
 func notBlank() Constraint {
 	return Constraint{
-		Describe: "Not empty.",
+		Describe:   "Not empty.",
+		JSONSchema: map[string]any{"minLength": 1},
 		Check: func(v cty.Value) (string, string) {
 			if strings.TrimSpace(v.AsString()) == "" {
 				return "cannot be empty", "Write something, or leave the attribute out."
@@ -232,7 +256,8 @@ func notBlank() Constraint {
 
 func atMostBytes(limit int) Constraint {
 	return Constraint{
-		Describe: fmt.Sprintf("At most %d bytes.", limit),
+		Describe:   fmt.Sprintf("At most %d bytes.", limit),
+		JSONSchema: map[string]any{"maxLength": limit},
 		Check: func(v cty.Value) (string, string) {
 			if n := len(v.AsString()); n > limit {
 				return fmt.Sprintf("has %d bytes, at most %d are kept by every registry", n, limit), "Shorten it."
@@ -244,7 +269,8 @@ func atMostBytes(limit int) Constraint {
 
 func webAddress() Constraint {
 	return Constraint{
-		Describe: "An http or https URL.",
+		Describe:   "An http or https URL.",
+		JSONSchema: map[string]any{"format": "uri", "pattern": `^[Hh][Tt][Tt][Pp][Ss]?://.`},
 		Check: func(v cty.Value) (string, string) {
 			u, err := url.Parse(v.AsString())
 			if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
@@ -257,7 +283,8 @@ func webAddress() Constraint {
 
 func calendarDate() Constraint {
 	return Constraint{
-		Describe: "A date as `YYYY-MM-DD`; it ends at midnight UTC.",
+		Describe:   "A date as `YYYY-MM-DD`; it ends at midnight UTC.",
+		JSONSchema: map[string]any{"format": "date", "pattern": `^[0-9]{4}-[0-9]{2}-[0-9]{2}$`},
 		Check: func(v cty.Value) (string, string) {
 			if _, err := time.Parse(time.DateOnly, v.AsString()); err != nil {
 				return "must be a date as YYYY-MM-DD", `Write, for instance, "2027-01-31".`
@@ -274,7 +301,8 @@ func ruleID() Constraint {
 
 func notEmptyList() Constraint {
 	return Constraint{
-		Describe: "At least one.",
+		Describe:   "At least one.",
+		JSONSchema: map[string]any{"minItems": 1},
 		Check: func(v cty.Value) (string, string) {
 			if v.LengthInt() == 0 {
 				return "needs at least one element", "Add one."
@@ -288,6 +316,10 @@ func tagMap() Constraint {
 	key := regexp.MustCompile(`^[\w.\- ]{1,250}$`)
 	return Constraint{
 		Describe: "Keys have letters, digits, `_`, `.`, `-` and spaces; values at most 5000 bytes. Keys that begin with `mlops.` are reserved.",
+		JSONSchema: map[string]any{
+			"propertyNames":        map[string]any{"pattern": `^[0-9A-Za-z_.\- ]{1,250}$`, "not": map[string]any{"pattern": `^mlops\.`}},
+			"additionalProperties": map[string]any{"type": "string", "maxLength": 5000},
+		},
 		Check: func(v cty.Value) (string, string) {
 			for it := v.ElementIterator(); it.Next(); {
 				k, element := it.Element()
@@ -338,7 +370,8 @@ func nearest(word string, accepted []string) string {
 func matching(pattern, describe, why, fix string) Constraint {
 	expression := regexp.MustCompile(pattern)
 	return Constraint{
-		Describe: describe,
+		Describe:   describe,
+		JSONSchema: map[string]any{"pattern": pattern},
 		Check: func(v cty.Value) (string, string) {
 			if expression.MatchString(v.AsString()) {
 				return "", ""

@@ -245,7 +245,8 @@ func sameLength(shares Value[[]Value[float64]], bins Value[float64]) []Finding {
 
 func proportions() Constraint {
 	return Constraint{
-		Describe: "Proportions from 0 to 1 whose sum is 1.",
+		Describe:   "Proportions from 0 to 1 whose sum is 1.",
+		JSONSchema: map[string]any{"minItems": 1, "items": map[string]any{"type": "number", "minimum": 0, "maximum": 1}},
 		Check: func(v cty.Value) (string, string) {
 			sum := 0.0
 			for i, element := range v.AsValueSlice() {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -239,7 +240,7 @@ func TestRequestsAndAnswers(t *testing.T) {
 		"a body too deep":                      {"PUT", "/v1/registered_model/m", create, strings.Repeat("[", 100_000), 400, "INVALID_ARGUMENT", "deeper"},
 		"a body too large":                     {"PUT", "/v1/registered_model/m", create, body(`"` + strings.Repeat("x", 4<<20) + `"`), 413, "PAYLOAD_TOO_LARGE", ""},
 		"another media type":                   {"PUT", "/v1/registered_model/m", create + "\nContent-Type: text/plain", body(`{"name":"m"}`), 415, "UNSUPPORTED_MEDIA_TYPE", ""},
-		"a method that is not there":           {"PATCH", "/v1/registered_model/fraud", "", "", 405, "METHOD_NOT_ALLOWED", "DELETE, GET, PUT"},
+		"a method that is not there":           {"PATCH", "/v1/registered_model/fraud", "", "", 405, "METHOD_NOT_ALLOWED", "DELETE, GET, HEAD, PUT"},
 		"a kind that is not there":             {"GET", "/v1/registered_modell/fraud", "", "", 404, "UNKNOWN_KIND", "registered_model"},
 		"a route that is not there":            {"GET", "/api/v1/registered_model/fraud", "", "", 404, "UNKNOWN_ROUTE", "/v1/"},
 		"one name too few":                     {"GET", "/v1/baseline/fraud", "", "", 400, "INVALID_ARGUMENT", "model/name"},
@@ -251,20 +252,33 @@ func TestRequestsAndAnswers(t *testing.T) {
 		"a parameter misspelt":                 {"DELETE", "/v1/registered_model/fraud?casade=true", any, "", 400, "INVALID_ARGUMENT", "casade"},
 		"a page too small":                     {"GET", "/v1/baseline?page_size=0", "", "", 400, "INVALID_ARGUMENT", "page_size"},
 		"a token of somebody else's":           {"GET", "/v1/baseline?page_token=%21", "", "", 400, "INVALID_ARGUMENT", "page_token"},
+		"a method on a list":                   {"PUT", "/v1/baseline", create, body(fraud), 405, "METHOD_NOT_ALLOWED", "only GET, HEAD"},
+		"the options of an address":            {"OPTIONS", "/v1/resources:batchGet", "", "", 405, "METHOD_NOT_ALLOWED", "only POST"},
+		"a trailing slash":                     {"GET", "/v1/store/", "", "", 400, "INVALID_ARGUMENT", "empty"},
+		"a route below another":                {"GET", "/v1/store/x", "", "", 404, "UNKNOWN_KIND", "store"},
+		"nothing":                              {"GET", "/", "", "", 404, "UNKNOWN_ROUTE", "/v1/"},
+		"nothing of a version":                 {"GET", "/v1/", "", "", 404, "UNKNOWN_ROUTE", "/v1/"},
+		"no answer that would do":              {"GET", "/v1/registered_model/fraud", "Accept: text/html, application/xml;q=0.9", "", 406, "NOT_ACCEPTABLE", "text/html"},
+		"all answers but this one":             {"GET", "/v1/registered_model/fraud", "Accept: */*, application/json;q=0", "", 406, "NOT_ACCEPTABLE", "application/json"},
+		"any answer of the family":             {"GET", "/v1/registered_model/fraud", "Accept: text/html, application/*;q=0.1", "", 200, "", "risk-ml"},
+		"a write whose answer would not do":    {"PUT", "/v1/registered_model/m", create + "\nAccept: text/html", body(`{"name":"m"}`), 406, "NOT_ACCEPTABLE", ""},
+		"so it was not carried out":            {"GET", "/v1/registered_model/m", "", "", 404, "NOT_FOUND", ""},
+		"a revision to compare, malformed":     {"GET", "/v1/registered_model/fraud", "If-None-Match: abc", "", 400, "INVALID_ARGUMENT", "double quotes"},
 		"an empty batch":                       {"POST", "/v1/resources:batchGet", "", `{"refs":[]}`, 200, "", `"results":[]`},
 		"a batch of nothing":                   {"POST", "/v1/resources:batchGet", "", `{"refs":{}}`, 400, "INVALID_ARGUMENT", "refs"},
+		"a batch of null":                      {"POST", "/v1/resources:batchGet", "", `{"refs":null}`, 400, "INVALID_ARGUMENT", "refs"},
+		"a batch of nulls":                     {"POST", "/v1/resources:batchGet", "", `{"refs":[null]}`, 400, "INVALID_ARGUMENT", "element 0"},
+		"a batch that shouts":                  {"POST", "/v1/resources:batchGet", "", `{"refs":[{"KIND":"a","ID":"b"}]}`, 400, "INVALID_ARGUMENT", "element 0"},
+		"a batch with an id missing":           {"POST", "/v1/resources:batchGet", "", `{"refs":[{"kind":"a"}]}`, 400, "INVALID_ARGUMENT", "element 0"},
+		"a batch with an id of no text":        {"POST", "/v1/resources:batchGet", "", `{"refs":[{"kind":"a","id":"b"},{"kind":"a","id":1}]}`, 400, "INVALID_ARGUMENT", "element 1"},
+		"a page size left empty":               {"GET", "/v1/baseline?page_size=", "", "", 400, "INVALID_ARGUMENT", "page_size"},
+		"a cascade left empty":                 {"DELETE", "/v1/registered_model/fraud?cascade=", any, "", 400, "INVALID_ARGUMENT", "cascade"},
+		"a cascade where nothing hangs on":     {"DELETE", "/v1/baseline/fraud/score?cascade=true", any, "", 400, "INVALID_ARGUMENT", "cascade"},
+		"a number for a text":                  {"PUT", "/v1/registered_model/5", create, body(`{"name":5}`), 422, "INVALID_ARGUMENT", "string is required"},
 		"a batch too large":                    {"POST", "/v1/resources:batchGet", "", `{"refs":[` + strings.Repeat(`{"kind":"a","id":"b"},`, 1000) + `{"kind":"a","id":"b"}]}`, 400, "INVALID_ARGUMENT", "1001"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			request := httptest.NewRequest(tt.method, "http://x"+tt.url, strings.NewReader(tt.body))
-			for line := range strings.SplitSeq(tt.header, "\n") {
-				if key, value, ok := strings.Cut(line, ": "); ok {
-					request.Header.Set(key, value)
-				}
-			}
-			recorder := httptest.NewRecorder()
-			handler.ServeHTTP(recorder, request)
-			checkAnswer(t, recorder)
+			recorder := ask(t, handler, tt.method, tt.url, tt.header, tt.body)
 			var p struct{ Code, Detail string }
 			_ = json.Unmarshal(recorder.Body.Bytes(), &p)
 			if recorder.Code != tt.status || p.Code != tt.code || !strings.Contains(recorder.Body.String(), tt.says) {
@@ -277,7 +291,7 @@ func TestRequestsAndAnswers(t *testing.T) {
 // checkAnswer holds an answer against what is true of all answers.
 func checkAnswer(t *testing.T, r *httptest.ResponseRecorder) {
 	t.Helper()
-	if r.Code == http.StatusNoContent && r.Body.Len() == 0 {
+	if (r.Code == http.StatusNoContent || r.Code == http.StatusNotModified) && r.Body.Len() == 0 {
 		return
 	}
 	if r.Code < 400 {
@@ -293,6 +307,92 @@ func checkAnswer(t *testing.T, r *httptest.ResponseRecorder) {
 	if err := json.Unmarshal(r.Body.Bytes(), &p); err != nil || p.Status != r.Code || p.Code == "" || p.Title == "" || p.Detail == "" ||
 		r.Header().Get("Content-Type") != "application/problem+json" {
 		t.Errorf("%d is no whole problem+json: %v %s %s", r.Code, err, r.Header(), r.Body)
+	}
+}
+
+func TestAReaderWhoHasTheRevisionIsToldSo(t *testing.T) {
+	handler, closer, err := controlplane.OpenEmbedded(filepath.Join(t.TempDir(), "mlops.db"), controlplane.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = closer.Close() }()
+	etag := mustCreate(t, client.NewEmbedded(handler), "registered_model", "fraud", fraud).ETag
+	for given, want := range map[string]int{
+		etag: 304, "W/" + etag: 304, `"x", ` + etag: 304, "*": 304, `"x"`: 200, `"x", W/"y"`: 200, "": 200, ",": 200,
+	} {
+		got := ask(t, handler, "GET", "/v1/registered_model/fraud", "If-None-Match: "+given, "")
+		if got.Code != want || got.Header().Get("ETag") != etag || (got.Code == 304) != (got.Body.Len() == 0) {
+			t.Errorf("If-None-Match: %s: %d %v %s", given, got.Code, got.Header(), got.Body)
+		}
+	}
+	if got := ask(t, handler, "GET", "/v1/registered_model/other", "If-None-Match: *", ""); got.Code != 404 {
+		t.Errorf("what is not there: %d", got.Code)
+	}
+}
+
+func TestAnAnswerAndTheLogHaveTheRequestsName(t *testing.T) {
+	log := &syncBuffer{}
+	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, token), Logger: slog.New(slog.NewJSONHandler(log, nil))})
+	for given, kept := range map[string]bool{"a-request/1:2": true, strings.Repeat("x", 128): true, strings.Repeat("x", 129): false, "two words": false, "": false} {
+		for _, path := range []string{"/v1/store", "/nowhere"} {
+			for _, authorization := range []string{"Bearer " + token, ""} {
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				request.Header.Set("X-Request-Id", given)
+				request.Header.Set("Authorization", authorization)
+				response, err := http.DefaultClient.Do(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = response.Body.Close()
+				got := response.Header.Values("X-Request-Id")
+				if len(got) != 1 || got[0] == "" || (got[0] == given) != kept {
+					t.Errorf("%s %q: %q is answered with %q", path, authorization, given, got)
+				} else if authorization != "" && !strings.Contains(log.String(), `"request_id":"`+got[0]+`"`) {
+					t.Errorf("%s is not in the log", got)
+				}
+			}
+		}
+	}
+}
+
+func TestHeadAnswersAsGetWithoutTheBody(t *testing.T) {
+	handler, closer, err := controlplane.OpenEmbedded(filepath.Join(t.TempDir(), "mlops.db"), controlplane.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = closer.Close() }()
+	mustCreate(t, client.NewEmbedded(handler), "registered_model", "fraud", fraud)
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	for _, path := range []string{"/healthz", "/readyz", "/v1/store", "/v1/events", "/v1/baseline", "/v1/registered_model/fraud", "/v1/registered_model/none", "/none"} {
+		answers := map[string]*http.Response{}
+		for _, method := range []string{"GET", "HEAD"} {
+			request, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("X-Request-Id", "the-same")
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = response.Body.Close()
+			response.Header.Del("Date")
+			answers[method] = response
+		}
+		get, head := answers["GET"], answers["HEAD"]
+		if diff := cmp.Diff(get.Header, head.Header); diff != "" || get.StatusCode != head.StatusCode {
+			t.Errorf("%s: %d and %d (-GET +HEAD):\n%s", path, get.StatusCode, head.StatusCode, diff)
+		}
+	}
+	// In the same process, where no server leaves the body out.
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, httptest.NewRequest("HEAD", "http://x/healthz", nil))
+	if recorder.Body.Len() != 0 {
+		t.Errorf("HEAD has a body: %s", recorder.Body)
 	}
 }
 

@@ -2,11 +2,13 @@ package controlplane
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -15,8 +17,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
+	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
 const (
@@ -26,123 +32,281 @@ const (
 	MaxBatch = 1000
 	// defaultPageSize is used where the request names none.
 	defaultPageSize = 100
+	// maxActorLength bounds the name in Mlops-Actor, in bytes.
+	maxActorLength = 200
+
+	mediaJSON    = "application/json"
+	mediaProblem = "application/problem+json"
+	mediaYAML    = "application/yaml"
 )
 
-// NewHandler is the HTTP API over a service:
-//
-//	PUT    /v1/{kind}/{name path}    create (If-None-Match: *) or replace (If-Match: "etag")
-//	GET    /v1/{kind}/{name path}
-//	DELETE /v1/{kind}/{name path}    If-Match; ?cascade=true for registered models
-//	GET    /v1/{kind}                ?page_size=&page_token=
-//	POST   /v1/resources:batchGet    {"refs": [{"kind", "id"}]}
-//	GET    /v1/events                ?after=&page_size=
-//	GET    /v1/store
-//	GET    /healthz, /readyz
-//
-// Each name of a path is percent-escaped by itself. Errors are problem+json with
-// a stable `code`.
+// NewHandler is the HTTP API over a service, which spec/openapi.yaml describes.
+// Errors are problem+json with a stable `code`.
 func NewHandler(service *Service) http.Handler {
-	return &handler{service: service, log: service.log}
+	h := &handler{service: service, log: service.log}
+	h.table = h.routes()
+	return h
 }
 
 type handler struct {
 	service *Service
 	log     *slog.Logger
+	table   []route
 }
 
-// statusRecorder remembers what was answered, for the log.
-type statusRecorder struct {
+// endpoint answers a request; names are the ones in its address, in order.
+type endpoint func(w http.ResponseWriter, r *http.Request, names []string) error
+
+// route is one address of the API.
+type route struct {
+	// path is the address as the OpenAPI document writes it; {name} stands for
+	// one name, percent-escaped by itself.
+	path string
+	// endpoints are what can be done there, by method. HEAD comes with GET.
+	endpoints map[string]endpoint
+	// media is what a success is answered in; empty is JSON.
+	media string
+}
+
+// routes is every address there is. TestTheDocumentAndTheHandlerAgree fails where
+// it and spec/openapi.yaml do not say the same.
+func (h *handler) routes() []route {
+	routes := []route{
+		{path: "/healthz", endpoints: map[string]endpoint{http.MethodGet: h.health}},
+		{path: "/readyz", endpoints: map[string]endpoint{http.MethodGet: h.ready}},
+		{path: "/v1/openapi.yaml", endpoints: map[string]endpoint{http.MethodGet: h.openAPI}, media: mediaYAML},
+		{path: "/v1/store", endpoints: map[string]endpoint{http.MethodGet: h.store}},
+		{path: "/v1/events", endpoints: map[string]endpoint{http.MethodGet: h.events}},
+		{path: "/v1/resources:batchGet", endpoints: map[string]endpoint{http.MethodPost: h.batchGet}},
+	}
+	for _, kind := range spec.All() {
+		routes = append(routes, h.routesOf(kind)...)
+	}
+	return routes
+}
+
+// routesOf is what every kind has: a list, and objects by name. Where the control
+// plane numbers the objects, they are listed and added under what they belong to, and
+// what was added is acknowledged; aliases have a history.
+func (h *handler) routesOf(kind *spec.Kind) []route {
+	list := "/v1/" + kind.Name
+	of := func(do func(w http.ResponseWriter, r *http.Request, ref port.Ref) error) endpoint {
+		return func(w http.ResponseWriter, r *http.Request, names []string) error {
+			ref := port.Ref{Kind: kind.Name, ID: strings.Join(names, "/")}
+			if err := CheckRef(ref); err != nil {
+				return err
+			}
+			return do(w, r, ref)
+		}
+	}
+	key := "/{" + strings.Join(kind.Key, "}/{") + "}"
+	routes := []route{
+		{path: list, endpoints: map[string]endpoint{
+			http.MethodGet: func(w http.ResponseWriter, r *http.Request, _ []string) error { return h.list(w, r, kind.Name, "") },
+		}},
+		{path: list + key, endpoints: map[string]endpoint{
+			http.MethodGet: of(h.get), http.MethodPut: of(h.put), http.MethodDelete: of(h.delete),
+		}},
+	}
+	if kind.Numbered != "" {
+		under := strings.TrimSuffix(key, "/{"+kind.Numbered+"}")
+		in := func(do func(w http.ResponseWriter, r *http.Request, kind, model string) error) endpoint {
+			return func(w http.ResponseWriter, r *http.Request, names []string) error {
+				return do(w, r, kind.Name, strings.Join(names, "/"))
+			}
+		}
+		routes = append(routes,
+			route{path: list + under, endpoints: map[string]endpoint{http.MethodGet: in(h.list), http.MethodPost: in(h.add)}},
+			route{path: "/v1/unacknowledged/" + kind.Name + under, endpoints: map[string]endpoint{http.MethodGet: in(h.unacknowledged)}},
+			route{path: "/v1/unacknowledged/" + kind.Name + key, endpoints: map[string]endpoint{http.MethodDelete: of(h.acknowledge)}})
+	}
+	if kind.Name == port.ModelAlias {
+		routes = append(routes, route{path: list + key + "/history", endpoints: map[string]endpoint{http.MethodGet: of(h.history)}})
+	}
+	return routes
+}
+
+// recorder remembers what was answered, for the log. It leaves out the body of an
+// answer to HEAD.
+type recorder struct {
 	http.ResponseWriter
+	head   bool
 	status int
 }
 
-func (r *statusRecorder) WriteHeader(status int) {
+func (r *recorder) WriteHeader(status int) {
 	r.status = status
 	r.ResponseWriter.WriteHeader(status)
 }
 
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (r *recorder) Write(data []byte) (int, error) {
+	if r.head {
+		return len(data), nil
+	}
+	return r.ResponseWriter.Write(data)
+}
+
+// Unwrap is for http.ResponseController.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+func (h *handler) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	recorder := &statusRecorder{ResponseWriter: w}
+	log := h.log.With("request_id", requestID(out, r))
+	w := &recorder{ResponseWriter: out, head: r.Method == http.MethodHead}
 	defer func() {
 		if cause := recover(); cause != nil {
 			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
 				panic(cause)
 			}
-			h.log.ErrorContext(r.Context(), "panic", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
-			if recorder.status == 0 {
-				writeProblem(recorder, fmt.Errorf("panic: %v", cause))
+			log.ErrorContext(r.Context(), "panic", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			if w.status == 0 {
+				writeProblem(w, fmt.Errorf("panic: %v", cause))
 			}
 		}
-		h.log.InfoContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", recorder.status, "duration", time.Since(start))
+		log.InfoContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", w.status, "duration", time.Since(start))
 	}()
-	if err := h.route(recorder, r); err != nil {
+	if err := h.serve(w, r); err != nil {
 		if code := problemOf(err).Code; code == codeInternal || code == port.CodeStoreUnusable || code == port.CodeRegistryError {
-			h.log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "code", string(code), "error", err, "cause", errors.Unwrap(err))
+			log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "code", string(code), "error", err, "cause", errors.Unwrap(err))
 		}
-		writeProblem(recorder, err)
+		writeProblem(w, err)
 	}
 }
 
-// route finds the endpoint by the escaped path, so that an escaped slash stays
-// inside its name. It does not use http.ServeMux, which cleans and redirects.
-func (h *handler) route(w http.ResponseWriter, r *http.Request) error {
-	switch r.URL.EscapedPath() {
-	case "/healthz":
-		return only(w, r, map[string]endpoint{http.MethodGet: h.health})
-	case "/readyz":
-		return only(w, r, map[string]endpoint{http.MethodGet: h.ready})
-	case "/v1/store":
-		return only(w, r, map[string]endpoint{http.MethodGet: h.store})
-	case "/v1/events":
-		return only(w, r, map[string]endpoint{http.MethodGet: h.events})
-	case "/v1/resources:batchGet":
-		return only(w, r, map[string]endpoint{http.MethodPost: h.batchGet})
+// requestID is what the caller calls the request in X-Request-Id, or a new name.
+// The answer and the log have it, so that one leads to the other.
+func requestID(w http.ResponseWriter, r *http.Request) string {
+	const header, longest = "X-Request-Id", 128
+	if id := w.Header().Get(header); id != "" {
+		return id
 	}
-	rest, ok := strings.CutPrefix(r.URL.EscapedPath(), "/v1/")
-	if !ok || rest == "" {
+	id := r.Header.Get(header)
+	if id == "" || len(id) > longest || !isVisible(id) {
+		id = uuid.NewString()
+	}
+	w.Header().Set(header, id)
+	return id
+}
+
+// isVisible reports whether a text has nothing but visible ASCII characters.
+func isVisible(text string) bool {
+	return !strings.ContainsFunc(text, func(c rune) bool { return c < '!' || c > '~' })
+}
+
+func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
+	at, names, err := h.find(r)
+	if err != nil {
+		return err
+	}
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	do, ok := at.endpoints[method]
+	if !ok {
+		methods := slices.Collect(maps.Keys(at.endpoints))
+		if slices.Contains(methods, http.MethodGet) {
+			methods = append(methods, http.MethodHead)
+		}
+		slices.Sort(methods)
+		allowed := strings.Join(methods, ", ")
+		w.Header().Set("Allow", allowed)
+		return &port.Error{Code: codeMethodNotAllowed, Detail: fmt.Sprintf("%s is not possible on %s, only %s.", quote(r.Method), quote(r.URL.Path), allowed)}
+	}
+	media := at.media
+	if media == "" {
+		media = mediaJSON
+	}
+	if given := r.Header.Values("Accept"); !accepts(given, media) {
+		return &port.Error{Code: codeNotAcceptable, Detail: fmt.Sprintf("The answer would be %s, and the request accepts only %s.", media, quote(strings.Join(given, ", ")))}
+	}
+	return do(w, r, names)
+}
+
+// find looks the address up as it was escaped, so that an escaped slash stays
+// inside its name. It does not use http.ServeMux, which cleans and redirects.
+func (h *handler) find(r *http.Request) (route, []string, error) {
+	segments := strings.Split(r.URL.EscapedPath(), "/")
+	for _, candidate := range h.table {
+		names, ok := match(strings.Split(candidate.path, "/"), segments)
+		if !ok {
+			continue
+		}
+		for i, name := range names {
+			unescaped, err := url.PathUnescape(name)
+			if err != nil || unescaped == "" || strings.Contains(unescaped, "/") {
+				return route{}, nil, badName(r)
+			}
+			names[i] = unescaped
+		}
+		return candidate, names, nil
+	}
+	return route{}, nil, unknown(r, segments)
+}
+
+// match holds the segments of an address against those of a route's path, and
+// returns the ones that stand where the path has {name}.
+func match(path, segments []string) (names []string, ok bool) {
+	if len(path) != len(segments) {
+		return nil, false
+	}
+	for i, segment := range segments {
+		switch {
+		case strings.HasPrefix(path[i], "{"):
+			names = append(names, segment)
+		case path[i] != segment:
+			return nil, false
+		}
+	}
+	return names, true
+}
+
+func badName(r *http.Request) error {
+	return invalid("The path %s has a name that is empty, has a slash in it or is escaped wrongly. Escape each name by itself.", quote(r.URL.Path))
+}
+
+// unknown says what is wrong with an address that no route has.
+func unknown(r *http.Request, segments []string) error {
+	if len(segments) < 3 || segments[1] != "v1" || segments[2] == "" {
 		return &port.Error{Code: codeUnknownRoute, Detail: fmt.Sprintf("There is nothing at %s. The API is under /v1/; is the endpoint right?", quote(r.URL.Path))}
 	}
-	segments := strings.Split(rest, "/")
-	for i, segment := range segments {
+	names := make([]string, 0, len(segments))
+	for _, segment := range segments[2:] {
 		name, err := url.PathUnescape(segment)
 		if err != nil || name == "" || strings.Contains(name, "/") {
-			return invalid("The path %s has a name that is empty, has a slash in it or is escaped wrongly. Escape each name by itself.", quote(r.URL.Path))
+			return badName(r)
 		}
-		segments[i] = name
+		names = append(names, name)
 	}
-	kind := segments[0]
-	if _, err := kindOf(kind); err != nil {
+	if err := CheckRef(port.Ref{Kind: names[0], ID: strings.Join(names[1:], "/")}); err != nil {
 		return err
 	}
-	if len(segments) == 1 {
-		return only(w, r, map[string]endpoint{http.MethodGet: func(w http.ResponseWriter, r *http.Request) error { return h.list(w, r, kind) }})
-	}
-	ref := port.Ref{Kind: kind, ID: strings.Join(segments[1:], "/")}
-	if err := CheckRef(ref); err != nil {
-		return err
-	}
-	return only(w, r, map[string]endpoint{
-		http.MethodGet:    func(w http.ResponseWriter, r *http.Request) error { return h.get(w, r, ref) },
-		http.MethodPut:    func(w http.ResponseWriter, r *http.Request) error { return h.put(w, r, ref) },
-		http.MethodDelete: func(w http.ResponseWriter, r *http.Request) error { return h.delete(w, r, ref) },
-	})
+	return &port.Error{Code: codeUnknownRoute, Detail: fmt.Sprintf("There is nothing at %s.", quote(r.URL.Path))}
 }
 
-type endpoint func(w http.ResponseWriter, r *http.Request) error
-
-func only(w http.ResponseWriter, r *http.Request, endpoints map[string]endpoint) error {
-	if serve, ok := endpoints[r.Method]; ok {
-		return serve(w, r)
+// accepts reports whether the header Accept, as it was given, lets an answer be of
+// a media type (RFC 9110, section 12.5.1). The most specific range counts.
+func accepts(given []string, media string) bool {
+	if len(given) == 0 {
+		return true
 	}
-	var methods []string
-	for method := range endpoints {
-		methods = append(methods, method)
+	family, _, _ := strings.Cut(media, "/")
+	best, quality := -1, 0.0
+	for part := range strings.SplitSeq(strings.Join(given, ","), ",") {
+		name, parameters, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		specific := slices.Index([]string{"*/*", family + "/*", media}, name)
+		q, err := strconv.ParseFloat(parameters["q"], 64)
+		if parameters["q"] == "" || err != nil {
+			q = 1
+		}
+		if specific > best || specific == best && q > quality {
+			best, quality = specific, q
+		}
 	}
-	slices.Sort(methods)
-	allowed := strings.Join(methods, ", ")
-	w.Header().Set("Allow", allowed)
-	return &port.Error{Code: codeMethodNotAllowed, Detail: fmt.Sprintf("%s is not possible on %s, only %s.", quote(r.Method), quote(r.URL.Path), allowed)}
+	return best >= 0 && quality > 0
 }
 
 // object is an object as the API shows it.
@@ -166,11 +330,11 @@ func show(o port.Object) *object {
 
 func writeObject(w http.ResponseWriter, status int, o port.Object) {
 	w.Header().Set("ETag", o.ETag)
-	writeJSON(w, "application/json", status, show(o))
+	writeJSON(w, mediaJSON, status, show(o))
 }
 
 func writeOK(w http.ResponseWriter, body any) {
-	writeJSON(w, "application/json", http.StatusOK, body)
+	writeJSON(w, mediaJSON, http.StatusOK, body)
 }
 
 func (h *handler) get(w http.ResponseWriter, r *http.Request, ref port.Ref) error {
@@ -180,6 +344,16 @@ func (h *handler) get(w http.ResponseWriter, r *http.Request, ref port.Ref) erro
 	o, err := h.service.Get(r.Context(), ref)
 	if err != nil {
 		return err
+	}
+	known, err := knows(r, o.ETag)
+	if err != nil {
+		return err
+	}
+	if known {
+		w.Header().Set("ETag", o.ETag)
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(http.StatusNotModified)
+		return nil
 	}
 	writeObject(w, http.StatusOK, o)
 	return nil
@@ -193,15 +367,15 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, ref port.Ref) erro
 	if err != nil {
 		return err
 	}
-	members, err := readBody(w, r, "attributes")
+	key, err := idempotencyKey(r)
 	if err != nil {
 		return err
 	}
-	var attributes bytes.Buffer
-	if err := json.Compact(&attributes, members["attributes"]); err != nil || !bytes.HasPrefix(attributes.Bytes(), []byte("{")) {
-		return invalid(`"attributes" must be an object.`)
+	attributes, err := readAttributes(w, r)
+	if err != nil {
+		return err
 	}
-	o, err := h.service.Put(r.Context(), ref, attributes.Bytes(), allow)
+	o, err := h.service.Put(by(r), ref, attributes, allow, key.of(attributes))
 	if err != nil {
 		return err
 	}
@@ -213,27 +387,144 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, ref port.Ref) erro
 	return nil
 }
 
-func (h *handler) delete(w http.ResponseWriter, r *http.Request, ref port.Ref) error {
-	query, err := parameters(r, "cascade")
+// add makes an object that the control plane numbers.
+func (h *handler) add(w http.ResponseWriter, r *http.Request, kind, model string) error {
+	if _, err := parameters(r); err != nil {
+		return err
+	}
+	key, err := idempotencyKey(r)
 	if err != nil {
 		return err
 	}
-	cascade := query.Get("cascade") == "true"
-	if !cascade && query.Get("cascade") != "" && query.Get("cascade") != "false" {
-		return invalid("cascade is true or false, not %s.", quote(query.Get("cascade")))
-	}
-	allow, err := precondition(r, false)
+	attributes, err := readAttributes(w, r)
 	if err != nil {
 		return err
 	}
-	if err := h.service.Delete(r.Context(), ref, cascade, allow); err != nil {
+	o, err := h.service.Add(by(r), kind, model, attributes, key.of(attributes))
+	if err != nil {
+		return err
+	}
+	address := "/v1/" + kind
+	for name := range strings.SplitSeq(o.ID, "/") {
+		address += "/" + url.PathEscape(name)
+	}
+	w.Header().Set("Location", address)
+	writeObject(w, http.StatusCreated, o)
+	return nil
+}
+
+// unacknowledged lists what was added and whose caller has not said that it has the
+// answer.
+func (h *handler) unacknowledged(w http.ResponseWriter, r *http.Request, kind, model string) error {
+	if _, err := parameters(r); err != nil {
+		return err
+	}
+	found, err := h.service.Unacknowledged(r.Context(), kind, model)
+	if err != nil {
+		return err
+	}
+	type added struct {
+		Kind string `json:"kind"`
+		ID   string `json:"id"`
+		Key  string `json:"idempotency_key"`
+	}
+	items := make([]added, len(found))
+	for i, a := range found {
+		items[i] = added{a.Kind, a.ID, a.Key}
+	}
+	writeOK(w, struct {
+		Items []added `json:"items"`
+	}{items})
+	return nil
+}
+
+// acknowledge takes note that the caller has the answer to an addition.
+func (h *handler) acknowledge(w http.ResponseWriter, r *http.Request, ref port.Ref) error {
+	if _, err := parameters(r); err != nil {
+		return err
+	}
+	if err := h.service.Acknowledge(r.Context(), ref); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-func (h *handler) list(w http.ResponseWriter, r *http.Request, kind string) error {
+// history lists the moves of an alias, newest first.
+func (h *handler) history(w http.ResponseWriter, r *http.Request, ref port.Ref) error {
+	query, err := parameters(r, "before", "page_size")
+	if err != nil {
+		return err
+	}
+	var before int64
+	if text := query.Get("before"); text != "" {
+		if before, err = strconv.ParseInt(text, 10, 64); err != nil || before < 1 {
+			return invalid("before is the seq of the oldest move you have, not %s.", quote(text))
+		}
+	}
+	size, err := pageSize(query)
+	if err != nil {
+		return err
+	}
+	found, err := h.service.Moves(r.Context(), ref, before, size)
+	if err != nil {
+		return err
+	}
+	type moved struct {
+		Seq    int64     `json:"seq"`
+		At     time.Time `json:"at"`
+		Who    string    `json:"who,omitempty"`
+		From   int64     `json:"from,omitempty"`
+		To     int64     `json:"to,omitempty"`
+		Reason string    `json:"reason,omitempty"`
+	}
+	items := make([]moved, len(found))
+	for i, m := range found {
+		items[i] = moved(m)
+	}
+	writeOK(w, struct {
+		Items []moved `json:"items"`
+	}{items})
+	return nil
+}
+
+// by is the context of a request that writes, with who says to have sent it. It is
+// for people who read a history; what may be done, the token decides.
+func by(r *http.Request) context.Context {
+	who := strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f || c == utf8.RuneError {
+			return -1
+		}
+		return c
+	}, r.Header.Get("Mlops-Actor"))
+	return port.WithActor(r.Context(), strings.ToValidUTF8(who[:min(len(who), maxActorLength)], ""))
+}
+
+func (h *handler) delete(w http.ResponseWriter, r *http.Request, ref port.Ref) error {
+	var known []string
+	if ref.Kind == port.RegisteredModel {
+		known = append(known, "cascade")
+	}
+	query, err := parameters(r, known...)
+	if err != nil {
+		return err
+	}
+	cascade := query.Get("cascade") == "true"
+	if !cascade && query.Has("cascade") && query.Get("cascade") != "false" {
+		return invalid("cascade is true or false, not %s.", quote(query.Get("cascade")))
+	}
+	allow, err := precondition(r, false)
+	if err != nil {
+		return err
+	}
+	if err := h.service.Delete(by(r), ref, cascade, allow); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (h *handler) list(w http.ResponseWriter, r *http.Request, kind, model string) error {
 	query, err := parameters(r, "page_size", "page_token")
 	if err != nil {
 		return err
@@ -242,7 +533,7 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request, kind string) erro
 	if err != nil {
 		return err
 	}
-	page, err := h.service.List(r.Context(), kind, port.PageRequest{Size: size, Token: query.Get("page_token")})
+	page, err := h.service.List(r.Context(), kind, model, port.PageRequest{Size: size, Token: query.Get("page_token")})
 	if err != nil {
 		return err
 	}
@@ -257,7 +548,7 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request, kind string) erro
 	return nil
 }
 
-func (h *handler) batchGet(w http.ResponseWriter, r *http.Request) error {
+func (h *handler) batchGet(w http.ResponseWriter, r *http.Request, _ []string) error {
 	if _, err := parameters(r); err != nil {
 		return err
 	}
@@ -265,11 +556,9 @@ func (h *handler) batchGet(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var refs []port.Ref
-	decoder := json.NewDecoder(bytes.NewReader(members["refs"]))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&refs); err != nil {
-		return invalid(`"refs" must be a list of {"kind": "...", "id": "..."}: %v.`, err)
+	refs, err := readRefs(members["refs"])
+	if err != nil {
+		return err
 	}
 	if len(refs) > MaxBatch {
 		return invalid("A batch has at most %d references, this one has %d. Ask in several.", MaxBatch, len(refs))
@@ -301,48 +590,7 @@ func (h *handler) batchGet(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (h *handler) events(w http.ResponseWriter, r *http.Request) error {
-	query, err := parameters(r, "after", "page_size")
-	if err != nil {
-		return err
-	}
-	var after int64
-	if text := query.Get("after"); text != "" {
-		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 0 {
-			return invalid("after is the seq of the last event you have, not %s.", quote(text))
-		}
-	}
-	size, err := pageSize(query)
-	if err != nil {
-		return err
-	}
-	found, err := h.service.Events(r.Context(), after, size)
-	if err != nil {
-		return err
-	}
-	type event struct {
-		Seq        int64     `json:"seq"`
-		At         time.Time `json:"at"`
-		Action     string    `json:"action"`
-		Kind       string    `json:"kind"`
-		ID         string    `json:"id"`
-		UID        string    `json:"uid"`
-		Generation int64     `json:"generation"`
-	}
-	items, next := make([]event, len(found)), after
-	for i, e := range found {
-		items[i] = event{e.Seq, e.At, e.Action, e.Kind, e.ID, e.UID, e.Generation}
-		next = e.Seq
-	}
-	writeOK(w, struct {
-		Items []event `json:"items"`
-		// Next is what to pass as after next time, also where nothing is new.
-		Next int64 `json:"next_after"`
-	}{items, next})
-	return nil
-}
-
-func (h *handler) store(w http.ResponseWriter, r *http.Request) error {
+func (h *handler) store(w http.ResponseWriter, r *http.Request, _ []string) error {
 	if _, err := parameters(r); err != nil {
 		return err
 	}
@@ -354,13 +602,22 @@ func (h *handler) store(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (h *handler) health(w http.ResponseWriter, _ *http.Request) error {
+// openAPI is the description of the API that this program was built with.
+func (h *handler) openAPI(w http.ResponseWriter, r *http.Request, _ []string) error {
+	if _, err := parameters(r); err != nil {
+		return err
+	}
+	write(w, mediaYAML, http.StatusOK, spec.OpenAPI)
+	return nil
+}
+
+func (h *handler) health(w http.ResponseWriter, _ *http.Request, _ []string) error {
 	writeOK(w, map[string]string{"status": "ok"})
 	return nil
 }
 
 // ready names no path and no address: it answers without a token.
-func (h *handler) ready(w http.ResponseWriter, r *http.Request) error {
+func (h *handler) ready(w http.ResponseWriter, r *http.Request, _ []string) error {
 	if err := h.service.Ready(r.Context()); err != nil {
 		h.log.ErrorContext(r.Context(), "not ready", "error", err)
 		return &port.Error{Code: port.CodeUnavailable, Detail: "A store cannot answer; the control plane's log says which and why.", RetryAfter: 5 * time.Second}
@@ -369,11 +626,44 @@ func (h *handler) ready(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// readAttributes reads the body of a write: an object's attributes, as compact JSON.
+func readAttributes(w http.ResponseWriter, r *http.Request) (json.RawMessage, error) {
+	members, err := readBody(w, r, "attributes")
+	if err != nil {
+		return nil, err
+	}
+	var attributes bytes.Buffer
+	if err := json.Compact(&attributes, members["attributes"]); err != nil || !bytes.HasPrefix(attributes.Bytes(), []byte("{")) {
+		return nil, invalid(`"attributes" must be an object.`)
+	}
+	return attributes.Bytes(), nil
+}
+
+// readRefs reads a list of references. encoding/json alone would take null for
+// one, and "KIND" for "kind".
+func readRefs(data json.RawMessage) ([]port.Ref, error) {
+	const form = `"refs" must be a list of {"kind": "...", "id": "..."}`
+	var list []map[string]any
+	if err := json.Unmarshal(data, &list); err != nil || list == nil {
+		return nil, invalid(form + ".")
+	}
+	refs := make([]port.Ref, len(list))
+	for i, members := range list {
+		kind, hasKind := members["kind"].(string)
+		id, hasID := members["id"].(string)
+		if !hasKind || !hasID || len(members) != 2 {
+			return nil, invalid(form+": the element %d is something else.", i)
+		}
+		refs[i] = port.Ref{Kind: kind, ID: id}
+	}
+	return refs, nil
+}
+
 // readBody reads a JSON object with exactly one member of the given name.
 func readBody(w http.ResponseWriter, r *http.Request, member string) (map[string]json.RawMessage, error) {
 	if given := r.Header.Get("Content-Type"); given != "" {
-		if media, _, err := mime.ParseMediaType(given); err != nil || media != "application/json" {
-			return nil, &port.Error{Code: codeUnsupportedMediaType, Detail: fmt.Sprintf("The body must be application/json, not %s.", quote(given))}
+		if media, _, err := mime.ParseMediaType(given); err != nil || media != mediaJSON {
+			return nil, &port.Error{Code: codeUnsupportedMediaType, Detail: fmt.Sprintf("The body must be %s, not %s.", mediaJSON, quote(given))}
 		}
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBodyBytes))
@@ -420,15 +710,11 @@ func parameters(r *http.Request, known ...string) (url.Values, error) {
 }
 
 func pageSize(query url.Values) (int, error) {
-	text := query.Get("page_size")
-	if text == "" {
-		return defaultPageSize, nil
+	size, err := wholeNumber(query, "page_size", defaultPageSize, fmt.Sprintf("from 1 to %d: the most to answer with", port.MaxPageSize))
+	if err == nil && size == 0 {
+		err = invalid("page_size is a whole number from 1 to %d, not 0.", port.MaxPageSize)
 	}
-	size, err := strconv.Atoi(text)
-	if err != nil || size < 1 {
-		return 0, invalid("page_size is a number from 1 to %d, not %s.", port.MaxPageSize, quote(text))
-	}
-	return min(size, port.MaxPageSize), nil
+	return int(min(size, port.MaxPageSize)), err
 }
 
 // precondition reads If-Match and If-None-Match. One of them is required: a
@@ -447,7 +733,7 @@ func precondition(r *http.Request, creates bool) (port.Precondition, error) {
 	case strings.TrimSpace(match) == "*":
 		return port.IfPresent(), nil
 	case match != "":
-		tags, err := entityTags(match)
+		tags, err := entityTags("If-Match", match, false)
 		if err != nil {
 			return port.Precondition{}, err
 		}
@@ -458,20 +744,30 @@ func precondition(r *http.Request, creates bool) (port.Precondition, error) {
 	return port.Precondition{}, &port.Error{Code: port.CodePreconditionRequired, Detail: "Send If-Match with the ETag of the revision that you have read."}
 }
 
-// entityTags splits a list of entity tags. Weak ones are left out: they never
-// match a write (RFC 9110, section 13.1.1).
-func entityTags(list string) ([]string, error) {
+// knows reports whether the reader has this revision already, by If-None-Match.
+func knows(r *http.Request, etag string) (bool, error) {
+	given := strings.TrimSpace(strings.Join(r.Header.Values("If-None-Match"), ","))
+	if given == "*" {
+		return true, nil
+	}
+	tags, err := entityTags("If-None-Match", given, true)
+	return slices.Contains(tags, etag), err
+}
+
+// entityTags splits a list of entity tags. A read compares weakly, and takes weak
+// tags for what they are about; they never match a write (RFC 9110, section 13.1).
+func entityTags(header, list string, takeWeak bool) ([]string, error) {
 	var tags []string
-	for rest := strings.TrimSpace(list); rest != ""; {
+	for rest := strings.Trim(list, " \t,"); rest != ""; {
 		strong, weak := strings.CutPrefix(rest, "W/")
 		if !strings.HasPrefix(strong, `"`) {
-			return nil, invalid("If-Match must be * or entity tags in double quotes, not %s.", quote(list))
+			return nil, invalid("%s must be * or entity tags in double quotes, not %s.", header, quote(list))
 		}
 		end := strings.IndexByte(strong[1:], '"')
 		if end < 0 {
-			return nil, invalid("If-Match has an entity tag without its closing quote: %s.", quote(list))
+			return nil, invalid("%s has an entity tag without its closing quote: %s.", header, quote(list))
 		}
-		if !weak {
+		if !weak || takeWeak {
 			tags = append(tags, strong[:end+2])
 		}
 		rest = strings.TrimLeft(strong[end+2:], " \t,")

@@ -20,7 +20,9 @@ const (
 	codeUnknownKind          port.Code = "UNKNOWN_KIND"
 	codeUnknownRoute         port.Code = "UNKNOWN_ROUTE"
 	codeMethodNotAllowed     port.Code = "METHOD_NOT_ALLOWED"
+	codeNotAcceptable        port.Code = "NOT_ACCEPTABLE"
 	codePayloadTooLarge      port.Code = "PAYLOAD_TOO_LARGE"
+	codeBatchFull            port.Code = "BATCH_FULL"
 	codeUnsupportedMediaType port.Code = "UNSUPPORTED_MEDIA_TYPE"
 	codeUnauthenticated      port.Code = "UNAUTHENTICATED"
 	codeInternal             port.Code = "INTERNAL"
@@ -39,33 +41,36 @@ type problem struct {
 	retryAfter time.Duration
 }
 
+// statuses has every code that an answer can have. INVALID_ARGUMENT is 422 where
+// attributes are at fault.
+var statuses = map[port.Code]int{
+	port.CodeNotFound:             http.StatusNotFound,
+	port.CodeAlreadyExists:        http.StatusPreconditionFailed,
+	port.CodeETagMismatch:         http.StatusPreconditionFailed,
+	port.CodePreconditionRequired: http.StatusPreconditionRequired,
+	port.CodeFailedPrecondition:   http.StatusConflict,
+	port.CodeKeyReused:            http.StatusUnprocessableEntity,
+	port.CodeInvalidArgument:      http.StatusBadRequest,
+	port.CodeUnavailable:          http.StatusServiceUnavailable,
+	port.CodeStoreUnusable:        http.StatusInternalServerError,
+	port.CodeRegistryError:        http.StatusBadGateway,
+	codeUnknownKind:               http.StatusNotFound,
+	codeUnknownRoute:              http.StatusNotFound,
+	codeMethodNotAllowed:          http.StatusMethodNotAllowed,
+	codeNotAcceptable:             http.StatusNotAcceptable,
+	codePayloadTooLarge:           http.StatusRequestEntityTooLarge,
+	codeBatchFull:                 http.StatusRequestEntityTooLarge,
+	codeUnsupportedMediaType:      http.StatusUnsupportedMediaType,
+	codeUnauthenticated:           http.StatusUnauthorized,
+	codeInternal:                  http.StatusInternalServerError,
+}
+
 func statusOf(e *port.Error) int {
-	switch e.Code {
-	case port.CodeNotFound, codeUnknownKind, codeUnknownRoute:
-		return http.StatusNotFound
-	case port.CodeAlreadyExists, port.CodeETagMismatch:
-		return http.StatusPreconditionFailed
-	case port.CodePreconditionRequired:
-		return http.StatusPreconditionRequired
-	case port.CodeFailedPrecondition:
-		return http.StatusConflict
-	case port.CodeInvalidArgument:
-		if errors.Is(e.Err, errUnprocessable) || len(e.Violations) > 0 {
-			return http.StatusUnprocessableEntity
-		}
-		return http.StatusBadRequest
-	case port.CodeUnavailable:
-		return http.StatusServiceUnavailable
-	case port.CodeRegistryError:
-		return http.StatusBadGateway
-	case codeMethodNotAllowed:
-		return http.StatusMethodNotAllowed
-	case codePayloadTooLarge:
-		return http.StatusRequestEntityTooLarge
-	case codeUnsupportedMediaType:
-		return http.StatusUnsupportedMediaType
-	case codeUnauthenticated:
-		return http.StatusUnauthorized
+	if e.Code == port.CodeInvalidArgument && (errors.Is(e.Err, errUnprocessable) || len(e.Violations) > 0) {
+		return http.StatusUnprocessableEntity
+	}
+	if status, ok := statuses[e.Code]; ok {
+		return status
 	}
 	return http.StatusInternalServerError
 }
@@ -96,7 +101,7 @@ func writeProblem(w http.ResponseWriter, err error) {
 	if p.Code == codeUnauthenticated {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="mlops"`)
 	}
-	writeJSON(w, "application/problem+json", p.Status, p)
+	writeJSON(w, mediaProblem, p.Status, p)
 }
 
 // writeJSON writes documents as they are kept: without escaping characters that
@@ -108,11 +113,15 @@ func writeJSON(w http.ResponseWriter, contentType string, status int, body any) 
 	if err := encoder.Encode(body); err != nil {
 		panic(err) // recovered by the handler, before anything was written
 	}
+	write(w, contentType, status, out.Bytes())
+}
+
+func write(w http.ResponseWriter, contentType string, status int, body []byte) {
 	header := w.Header()
 	header.Set("Content-Type", contentType)
-	header.Set("Content-Length", strconv.Itoa(out.Len()))
+	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(out.Bytes()) // the reader has gone: nobody is left to tell
+	_, _ = w.Write(body) // the reader has gone: nobody is left to tell
 }

@@ -84,6 +84,7 @@ func Serve(ctx context.Context, o ListenOptions) (err error) {
 		listener, scheme = tls.NewListener(listener, tlsConfig), "https"
 	}
 	server := &http.Server{
+		BaseContext:       func(net.Listener) context.Context { return withStopping(context.WithoutCancel(ctx), ctx.Done()) },
 		Handler:           guard(handler, token),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       60 * time.Second,
@@ -175,6 +176,7 @@ func guard(next http.Handler, token string) http.Handler {
 		ctx, cancel := context.WithTimeout(r.Context(), requestTime)
 		defer cancel()
 		r = r.WithContext(ctx)
+		requestID(w, r)
 		switch {
 		case token == "":
 			if !isLoopbackName(r.Host) {

@@ -23,8 +23,8 @@ type Inputs struct {
 
 // Report is what evaluating an object yields.
 type Report struct {
-	// Computed holds the object's computed attributes but uid: id, and by kind
-	// profile, signal and evaluation. Each has its attribute's type.
+	// Computed holds the object's computed attributes but uid and number: id, and by
+	// kind profile, signal and evaluation. Each has its attribute's type.
 	Computed map[string]cty.Value
 	// Findings are in the order of the registry; their addresses are empty.
 	Findings []spec.Finding
@@ -96,6 +96,8 @@ type evaluator func(kind *spec.Kind, value cty.Value, inputs Inputs) (subject an
 
 var evaluators = map[string]evaluator{
 	"registered_model": evaluateRegisteredModel,
+	"model_version":    evaluateModelVersion,
+	"model_alias":      evaluateModelAlias,
 	"baseline":         evaluateBaseline,
 	"drift_monitor":    evaluateDriftMonitor,
 	"alert_threshold":  evaluateAlertThreshold,
@@ -105,6 +107,11 @@ var evaluators = map[string]evaluator{
 func evaluateRegisteredModel(_ *spec.Kind, value cty.Value, _ Inputs) (any, map[string]cty.Value, error) {
 	model, err := spec.Decode[spec.RegisteredModel](value)
 	return model, map[string]cty.Value{}, err
+}
+
+func evaluateModelAlias(_ *spec.Kind, value cty.Value, _ Inputs) (any, map[string]cty.Value, error) {
+	alias, err := spec.Decode[spec.ModelAlias](value)
+	return alias, map[string]cty.Value{}, err
 }
 
 // unknown is the unknown value of an attribute.

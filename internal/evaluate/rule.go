@@ -33,6 +33,9 @@ type Verdict struct {
 
 // registry lists the rules, one entry each, in the order of their findings.
 var registry = []Rule{
+	gateFailed,
+	gateInNoise,
+	mutableSource,
 	emptyBaselineBin,
 	tooManyBins,
 	noiseFloor,

@@ -70,7 +70,8 @@ func (s *Store) get(ctx context.Context, ref port.Ref) (port.Object, error) {
 	return *o, nil
 }
 
-func (s *Store) list(ctx context.Context, kind string, page port.PageRequest) (port.Page, error) {
+// list returns the objects of a kind by id, or those that belong to a model.
+func (s *Store) list(ctx context.Context, kind, model string, page port.PageRequest) (port.Page, error) {
 	after, err := base64.RawURLEncoding.DecodeString(page.Token)
 	if err != nil {
 		return port.Page{}, &port.Error{Code: port.CodeInvalidArgument, Detail: fmt.Sprintf("page_token %q is none of this server's. Use next_page_token of the page before.", page.Token)}
@@ -81,7 +82,11 @@ func (s *Store) list(ctx context.Context, kind string, page port.PageRequest) (p
 		return port.Page{}, err
 	}
 	// One more than asked for tells whether there is another page.
-	rows, err := f.read.QueryContext(ctx, `SELECT `+columns+` FROM objects WHERE kind = ? AND id > ? ORDER BY id LIMIT ?`, kind, string(after), size+1)
+	where, arguments := `kind = ? AND id > ?`, []any{kind, string(after)}
+	if model != "" {
+		where, arguments = `model = ? AND model <> '' AND `+where, append([]any{model}, arguments...)
+	}
+	rows, err := f.read.QueryContext(ctx, `SELECT `+columns+` FROM objects WHERE `+where+` ORDER BY id LIMIT ?`, append(arguments, size+1)...)
 	if err != nil {
 		return port.Page{}, s.classify(err)
 	}
@@ -104,39 +109,60 @@ func (s *Store) list(ctx context.Context, kind string, page port.PageRequest) (p
 
 func (s *Store) put(ctx context.Context, w port.Write) (port.Object, error) {
 	var out port.Object
-	err := s.transact(ctx, func(tx *sql.Tx, now time.Time) error {
-		current, err := find(ctx, tx, w.Ref)
-		if err != nil {
-			return err
-		}
-		if err := w.If.Check(w.Ref, current); err != nil {
-			return err
-		}
-		if w.Model != "" && !w.ModelElsewhere {
-			model, err := find(ctx, tx, port.Ref{Kind: port.RegisteredModel, ID: w.Model})
-			if err != nil {
-				return err
-			}
-			if model == nil {
-				return port.ModelMissing(w.Ref, w.Model)
-			}
-		}
-		out = port.Object{Ref: w.Ref, UID: uuid.NewString(), Generation: 1, CreatedAt: now, UpdatedAt: now, Attributes: w.Attributes}
-		action := port.Created
-		if current != nil {
-			out.UID, out.Generation, out.CreatedAt = current.UID, current.Generation+1, current.CreatedAt
-			action = port.Updated
-		}
-		out.ETag = etag(out.UID, out.Generation)
-		if _, err := tx.ExecContext(ctx, `
-			INSERT INTO objects (kind, id, model, uid, generation, created_at, updated_at, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (kind, id) DO UPDATE SET model = excluded.model, generation = excluded.generation, updated_at = excluded.updated_at, attributes = excluded.attributes`,
-			w.Kind, w.ID, w.Model, out.UID, out.Generation, now.UnixMilli(), now.UnixMilli(), string(w.Attributes)); err != nil {
-			return err
-		}
-		return record(ctx, tx, action, out, now)
+	err := s.transact(ctx, func(tx *sql.Tx, now time.Time) (err error) {
+		out, err = once(ctx, tx, now, w.Once, func() (port.Object, error) { return putIn(ctx, tx, now, w) })
+		return err
 	})
 	return out, err
+}
+
+func putIn(ctx context.Context, tx *sql.Tx, now time.Time, w port.Write) (port.Object, error) {
+	current, err := find(ctx, tx, w.Ref)
+	if err != nil {
+		return port.Object{}, err
+	}
+	if err := w.If.Check(w.Ref, current); err != nil {
+		return port.Object{}, err
+	}
+	if w.Model != "" && !w.ModelElsewhere {
+		if err := needModel(ctx, tx, w.Ref, w.Model); err != nil {
+			return port.Object{}, err
+		}
+	}
+	target := ""
+	if w.Version > 0 {
+		target = port.VersionID(w.Model, w.Version)
+		if err := move(ctx, tx, now, w, current != nil); err != nil {
+			return port.Object{}, err
+		}
+	}
+	out := port.Object{Ref: w.Ref, UID: uuid.NewString(), Generation: 1, CreatedAt: now, UpdatedAt: now, Attributes: w.Attributes}
+	action := port.Created
+	if current != nil {
+		out.UID, out.Generation, out.CreatedAt = current.UID, current.Generation+1, current.CreatedAt
+		action = port.Updated
+	}
+	out.ETag = etag(out.UID, out.Generation)
+	return out, store(ctx, tx, now, action, out, w.Model, target)
+}
+
+// store writes an object and its event.
+func store(ctx context.Context, tx *sql.Tx, now time.Time, action string, o port.Object, model, target string) error {
+	if _, err := tx.ExecContext(ctx, `
+		INSERT INTO objects (kind, id, model, target, uid, generation, created_at, updated_at, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (kind, id) DO UPDATE SET model = excluded.model, target = excluded.target, generation = excluded.generation, updated_at = excluded.updated_at, attributes = excluded.attributes`,
+		o.Kind, o.ID, model, target, o.UID, o.Generation, now.UnixMilli(), now.UnixMilli(), string(o.Attributes)); err != nil {
+		return err
+	}
+	return record(ctx, tx, action, o, now)
+}
+
+func needModel(ctx context.Context, tx *sql.Tx, ref port.Ref, name string) error {
+	model, err := find(ctx, tx, port.Ref{Kind: port.RegisteredModel, ID: name})
+	if err == nil && model == nil {
+		return port.ModelMissing(ref, name)
+	}
+	return err
 }
 
 func (s *Store) delete(ctx context.Context, d port.Delete) (port.Object, error) {
@@ -158,40 +184,40 @@ func (s *Store) delete(ctx context.Context, d port.Delete) (port.Object, error) 
 			return err
 		}
 		if d.Kind == port.RegisteredModel {
-			blocking, err := children(ctx, tx, d.ID)
-			if err != nil {
+			if err := disband(ctx, tx, now, d); err != nil {
 				return err
 			}
-			if len(blocking) > 0 {
-				return port.HasChildren(d.ID, blocking)
-			}
-		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM objects WHERE kind = ? AND id = ?`, d.Kind, d.ID); err != nil {
-			return err
 		}
 		out = *current
-		return record(ctx, tx, port.Deleted, out, now)
+		return remove(ctx, tx, now, out)
 	})
 	return out, err
 }
 
-func children(ctx context.Context, q interface {
+func children(ctx context.Context, q rowsQuerier, model string) ([]port.Ref, error) {
+	return refs(ctx, q, `SELECT kind, id FROM objects WHERE model = ? AND model <> '' ORDER BY kind, id LIMIT ?`, model, port.MaxPageSize)
+}
+
+type rowsQuerier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}, model string) ([]port.Ref, error) {
-	rows, err := q.QueryContext(ctx, `SELECT kind, id FROM objects WHERE model = ? AND model <> '' ORDER BY kind, id LIMIT ?`, model, port.MaxPageSize)
+}
+
+// refs reads names of objects: a query for kind and id.
+func refs(ctx context.Context, q rowsQuerier, query string, arguments ...any) ([]port.Ref, error) {
+	rows, err := q.QueryContext(ctx, query, arguments...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	var refs []port.Ref
+	var out []port.Ref
 	for rows.Next() {
 		var ref port.Ref
 		if err := rows.Scan(&ref.Kind, &ref.ID); err != nil {
 			return nil, err
 		}
-		refs = append(refs, ref)
+		out = append(out, ref)
 	}
-	return refs, rows.Err()
+	return out, rows.Err()
 }
 
 func record(ctx context.Context, tx *sql.Tx, action string, o port.Object, now time.Time) error {

@@ -8,7 +8,7 @@ import (
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
 )
 
-// Registry is the store's side that keeps registered models.
+// Registry is the store's side that keeps registered models, versions and aliases.
 //
 // Nothing but this control plane writes tags here, so the declared tags are all
 // the tags there are, and merging them with others' has nothing to do.
@@ -22,12 +22,24 @@ type registry struct{ store *Store }
 func (r registry) Name() string        { return "sqlite" }
 func (r registry) Transactional() bool { return true }
 
-func (r registry) Get(ctx context.Context, name string) (port.Object, error) {
-	return r.store.get(ctx, port.Ref{Kind: port.RegisteredModel, ID: name})
+func (r registry) Get(ctx context.Context, ref port.Ref) (port.Object, error) {
+	return r.store.get(ctx, ref)
 }
 
-func (r registry) List(ctx context.Context, page port.PageRequest) (port.Page, error) {
-	return r.store.list(ctx, port.RegisteredModel, page)
+func (r registry) List(ctx context.Context, kind, model string, page port.PageRequest) (port.Page, error) {
+	return r.store.list(ctx, kind, model, page)
+}
+
+func (r registry) Add(ctx context.Context, a port.Addition) (port.Object, error) {
+	return r.store.add(ctx, a)
+}
+
+func (r registry) Unacknowledged(ctx context.Context, kind, model string) ([]port.Added, error) {
+	return r.store.unacknowledged(ctx, kind, model)
+}
+
+func (r registry) Acknowledge(ctx context.Context, ref port.Ref) error {
+	return r.store.acknowledge(ctx, ref)
 }
 
 func (r registry) Put(ctx context.Context, w port.Write) (port.Object, error) {
@@ -47,7 +59,7 @@ func (p policies) Get(ctx context.Context, ref port.Ref) (port.Object, error) {
 }
 
 func (p policies) List(ctx context.Context, kind string, page port.PageRequest) (port.Page, error) {
-	return p.store.list(ctx, kind, page)
+	return p.store.list(ctx, kind, "", page)
 }
 
 func (p policies) Put(ctx context.Context, w port.Write) (port.Object, error) {
@@ -91,8 +103,28 @@ func (p policies) Events(ctx context.Context, after int64, limit int) ([]port.Ev
 	return events, p.store.classify(rows.Err())
 }
 
+func (p policies) NextWrite() <-chan struct{} { return p.store.nextWrite() }
+
 func (p policies) Record(ctx context.Context, action string, o port.Object) error {
 	return p.store.transact(ctx, func(tx *sql.Tx, now time.Time) error { return record(ctx, tx, action, o, now) })
+}
+
+func (p policies) Recall(ctx context.Context, key port.Once) (*port.Object, error) {
+	// Looking for an answer must not make a file.
+	f, err := p.store.forReading(ctx)
+	if err != nil || f == nil {
+		return nil, err
+	}
+	var out *port.Object
+	err = p.store.transact(ctx, func(tx *sql.Tx, now time.Time) (err error) {
+		out, err = recall(ctx, tx, now, key)
+		return err
+	})
+	return out, err
+}
+
+func (p policies) Remember(ctx context.Context, key port.Once, answer port.Object) error {
+	return p.store.transact(ctx, func(tx *sql.Tx, now time.Time) error { return remember(ctx, tx, now, key, answer) })
 }
 
 func (p policies) Info(ctx context.Context) (port.Info, error) {

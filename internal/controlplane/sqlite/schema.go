@@ -12,15 +12,22 @@ const (
 	// applicationID marks the file as a control plane's: "mlop" in ASCII, at
 	// byte 68 of the file, where `file` and SQLite look for it.
 	applicationID = 0x6d6c6f70
-	// schemaVersion is the newest layout that this program can read and write;
-	// a file carries its own as PRAGMA user_version.
-	schemaVersion = 1
 )
 
-// layout makes an empty file ours. `model` repeats the registered model of an
+// schemaVersion is the newest layout that this program can read and write; a
+// file carries its own as PRAGMA user_version.
+var schemaVersion = len(layouts)
+
+// layouts are the steps that made the layout what it is: the statements at index
+// i lead from layout i to i+1. An empty file takes them all, an older one those
+// that it lacks, with its first write. A step is never changed once it was
+// released, and only adds: older releases go on writing to a file that is open.
+var layouts = [][]string{layout1, layout2, layoutVersions}
+
+// layout1 makes an empty file ours. `model` repeats the registered model of an
 // object's key, so that a model's children are found without reading documents.
 // It is no foreign key: with an external registry the models live elsewhere.
-var layout = []string{
+var layout1 = []string{
 	`CREATE TABLE meta (
 		key   TEXT NOT NULL PRIMARY KEY,
 		value TEXT NOT NULL
@@ -48,6 +55,52 @@ var layout = []string{
 	) STRICT`,
 }
 
+// layout2 remembers what was answered to writes with an idempotency key.
+var layout2 = []string{
+	`CREATE TABLE idempotency (
+		key        TEXT    NOT NULL PRIMARY KEY,
+		request    TEXT    NOT NULL, -- digest of the request that the key stands for
+		answer     TEXT    NOT NULL, -- the object as it was answered, JSON
+		expires_at INTEGER NOT NULL
+	) STRICT, WITHOUT ROWID`,
+	`CREATE INDEX idempotency_by_expiry ON idempotency (expires_at)`,
+}
+
+// layoutVersions numbers the versions of models, says what an alias points at, and
+// keeps its history.
+var layoutVersions = []string{
+	// The last number that was given; it outlives the objects and their model.
+	`CREATE TABLE numbers (
+		kind  TEXT    NOT NULL,
+		model TEXT    NOT NULL,
+		last  INTEGER NOT NULL,
+		PRIMARY KEY (kind, model)
+	) STRICT, WITHOUT ROWID`,
+	// What was added, until its caller says that the answer is kept.
+	`CREATE TABLE unacknowledged (
+		kind  TEXT    NOT NULL,
+		id    TEXT    NOT NULL,
+		model TEXT    NOT NULL,
+		key   TEXT    NOT NULL, -- the idempotency key it was added with
+		at    INTEGER NOT NULL,
+		PRIMARY KEY (kind, id)
+	) STRICT, WITHOUT ROWID`,
+	`CREATE INDEX unacknowledged_of_model ON unacknowledged (kind, model, at)`,
+	// The id of the version that an alias points at.
+	`ALTER TABLE objects ADD COLUMN target TEXT NOT NULL DEFAULT ''`,
+	`CREATE INDEX objects_by_target ON objects (target) WHERE target <> ''`,
+	`CREATE TABLE moves (
+		seq          INTEGER PRIMARY KEY AUTOINCREMENT,
+		at           INTEGER NOT NULL,
+		alias        TEXT    NOT NULL,
+		who          TEXT    NOT NULL,
+		from_version INTEGER NOT NULL, -- 0 where there was none
+		to_version   INTEGER NOT NULL,
+		reason       TEXT    NOT NULL
+	) STRICT`,
+	`CREATE INDEX moves_of_alias ON moves (alias, seq)`,
+}
+
 // initialise lays out a file that holds nothing. Everything happens in one
 // transaction of SQLite's rollback journal: other processes see an empty file
 // or a complete one, and never one without its application id.
@@ -64,17 +117,47 @@ func initialise(ctx context.Context, db *sql.DB) error {
 	if tables > 0 {
 		return tx.Commit() // another process was faster
 	}
-	statements := append([]string{
-		fmt.Sprintf(`PRAGMA application_id = %d`, applicationID),
-		fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion),
-	}, layout...)
-	for _, statement := range statements {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return err
-		}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d`, applicationID)); err != nil {
+		return err
+	}
+	if err := raise(ctx, tx, 0); err != nil {
+		return err
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO meta (key, value) VALUES ('store_id', ?)`, uuid.NewString()); err != nil {
 		return err
 	}
 	return tx.Commit()
+}
+
+// migrate brings an older file to the newest layout, in one transaction.
+func migrate(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	var version int
+	if err := tx.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
+		return err
+	}
+	if version >= schemaVersion {
+		return nil
+	}
+	if err := raise(ctx, tx, version); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// raise takes the steps from a layout to the newest one.
+func raise(ctx context.Context, tx *sql.Tx, version int) error {
+	for _, step := range layouts[version:] {
+		for _, statement := range step {
+			if _, err := tx.ExecContext(ctx, statement); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion))
+	return err
 }

@@ -40,6 +40,9 @@ type Store struct {
 
 	mu   sync.Mutex
 	file *file // nil until the file exists and was needed
+
+	waiting sync.Mutex
+	changed chan struct{} // closed by the next write; nil while nobody waits
 }
 
 // Open names the file; it neither reads nor creates it. A relative path is
@@ -318,6 +321,9 @@ func (s *Store) openWriter(ctx context.Context, f *file) error {
 			break
 		}
 	}
+	if err == nil {
+		err = migrate(ctx, db)
+	}
 	if err != nil {
 		_ = db.Close()
 		return err
@@ -351,8 +357,30 @@ func (s *Store) transact(ctx context.Context, write func(tx *sql.Tx, now time.Ti
 		if errors.Is(err, errMoved) && attempt < 3 {
 			continue
 		}
+		if err == nil {
+			s.announce()
+		}
 		return s.classify(err)
 	}
+}
+
+// announce wakes who waits for a write.
+func (s *Store) announce() {
+	s.waiting.Lock()
+	defer s.waiting.Unlock()
+	if s.changed != nil {
+		close(s.changed)
+		s.changed = nil
+	}
+}
+
+func (s *Store) nextWrite() <-chan struct{} {
+	s.waiting.Lock()
+	defer s.waiting.Unlock()
+	if s.changed == nil {
+		s.changed = make(chan struct{})
+	}
+	return s.changed
 }
 
 var errMoved = errors.New("the file was removed or replaced while it was being written")

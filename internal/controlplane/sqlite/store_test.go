@@ -59,7 +59,7 @@ func writeUntilKilled(path, name string, n int) {
 	for i := range n {
 		ref := registrytest.Ref(fmt.Sprintf("%s-%05d", name, i))
 		attributes := []byte(fmt.Sprintf(`{"name":%q,"description":%q}`, ref.ID, strings.Repeat("x", i%3000)))
-		o, err := store.Registry().Put(context.Background(), port.Write{Ref: ref, Attributes: attributes, If: port.IfAbsent()})
+		o, err := store.Registry().Put(context.Background(), onceWrite(ref, attributes))
 		if err == nil {
 			fmt.Println(ref.ID, o.ETag)
 			o, err = store.Registry().Put(context.Background(), port.Write{Ref: ref, Attributes: attributes, If: port.IfMatch(o.ETag)})
@@ -72,13 +72,18 @@ func writeUntilKilled(path, name string, n int) {
 	}
 }
 
+// onceWrite creates an object with its id as the idempotency key.
+func onceWrite(ref port.Ref, attributes []byte) port.Write {
+	return port.Write{Ref: ref, Attributes: attributes, If: port.IfAbsent(), Once: port.Once{Key: ref.ID, Request: "create"}}
+}
+
 func tryOnce(path, mode string) {
 	store, err := sqlite.Open(path)
 	if err == nil && mode == "put" {
 		_, err = store.Registry().Put(context.Background(), port.Write{Ref: registrytest.Ref("new"), Attributes: []byte(`{"name":"new"}`), If: port.IfAbsent()})
 	} else if err == nil {
 		var o port.Object
-		o, err = store.Registry().Get(context.Background(), "there")
+		o, err = store.Registry().Get(context.Background(), registrytest.Ref("there"))
 		fmt.Println("read:", string(o.Attributes))
 	}
 	fmt.Println("code:", port.CodeOf(err))
@@ -89,13 +94,13 @@ func tryOnce(path, mode string) {
 func readAndWrite(path string) {
 	store, err := sqlite.Open(path)
 	if err == nil {
-		_, err = store.Registry().Get(context.Background(), "there")
+		_, err = store.Registry().Get(context.Background(), registrytest.Ref("there"))
 	}
 	fmt.Println("read:", err)
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
 	_, err = store.Registry().Put(context.Background(), port.Write{Ref: registrytest.Ref("new"), Attributes: []byte(`{}`), If: port.IfAbsent()})
 	fmt.Println("put:", err)
-	_, err = store.Registry().Get(context.Background(), "new")
+	_, err = store.Registry().Get(context.Background(), registrytest.Ref("new"))
 	fmt.Println("read again:", err)
 }
 
@@ -156,7 +161,7 @@ func TestAnsweredWritesSurviveAKill(t *testing.T) {
 
 		store := openStore(t, path)
 		for id, etag := range answered {
-			o, err := store.Registry().Get(t.Context(), id)
+			o, err := store.Registry().Get(t.Context(), registrytest.Ref(id))
 			if err != nil {
 				t.Fatalf("round %d: an answered write is gone: %v", round, err)
 			}
@@ -164,6 +169,11 @@ func TestAnsweredWritesSurviveAKill(t *testing.T) {
 			uid, _, _ := strings.Cut(etag, ".")
 			if o.ETag != etag && o.ETag != uid+`.2"` {
 				t.Errorf("round %d: %s is revision %s, answered was %s", round, id, o.ETag, etag)
+			}
+			// Asked again, the create is answered as it was, and not refused.
+			again, err := store.Registry().Put(t.Context(), onceWrite(o.Ref, o.Attributes))
+			if err != nil || again.ETag != uid+`.1"` || string(again.Attributes) != string(o.Attributes) {
+				t.Errorf("round %d: the create of %s, asked for again: %s %v", round, id, again.ETag, err)
 			}
 		}
 		if _, err := put(t, store, fmt.Sprint("after", round)); err != nil {
@@ -185,13 +195,14 @@ func integrity(t *testing.T, path string) {
 	}
 	defer func() { _ = db.Close() }()
 	var result string
-	var objects, created int
+	var objects, created, halves int
 	err = errors.Join(
+		db.QueryRow(`SELECT count(*) FROM (SELECT key FROM idempotency) FULL JOIN (SELECT id FROM objects WHERE id LIKE '%-%') ON key = id WHERE key IS NULL OR id IS NULL`).Scan(&halves),
 		db.QueryRow(`PRAGMA integrity_check`).Scan(&result),
 		db.QueryRow(`SELECT (SELECT count(*) FROM objects), (SELECT count(*) FROM events WHERE action = 'created')`).Scan(&objects, &created),
 	)
-	if err != nil || result != "ok" || objects != created {
-		t.Fatalf("integrity %q, %d objects, %d events of creation, %v", result, objects, created, err)
+	if err != nil || result != "ok" || objects != created || halves != 0 {
+		t.Fatalf("integrity %q, %d objects, %d events of creation, %d objects without their key or keys without their object, %v", result, objects, created, halves, err)
 	}
 }
 
@@ -216,7 +227,7 @@ func TestProcessesShareAFileThatNoneHasMade(t *testing.T) {
 	store := openStore(t, path)
 	count := 0
 	for token := ""; ; {
-		page, err := store.Registry().List(t.Context(), port.PageRequest{Size: 1000, Token: token})
+		page, err := store.Registry().List(t.Context(), port.RegisteredModel, "", port.PageRequest{Size: 1000, Token: token})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -297,9 +308,9 @@ func TestAFileThatIsNotOursIsLeftAlone(t *testing.T) {
 		}, []string{"another program"}},
 		"a newer layout": {func(t *testing.T, dir string) string {
 			path := filepath.Join(dir, "mlops.db")
-			otherDatabase(t, path, `PRAGMA application_id = 0x6d6c6f70`, `PRAGMA user_version = 2`, `CREATE TABLE objects (kind TEXT)`)
+			otherDatabase(t, path, `PRAGMA application_id = 0x6d6c6f70`, `PRAGMA user_version = 99`, `CREATE TABLE objects (kind TEXT)`)
 			return path
-		}, []string{"newer release", "layout 2"}},
+		}, []string{"newer release", "layout 99"}},
 		"our mark and no tables": {func(t *testing.T, dir string) string {
 			path := filepath.Join(dir, "mlops.db")
 			otherDatabase(t, path, `PRAGMA application_id = 0x6d6c6f70`, `PRAGMA user_version = 1`, `CREATE TABLE objects (kind TEXT)`)
@@ -339,7 +350,7 @@ func TestAFileThatIsNotOursIsLeftAlone(t *testing.T) {
 			path := tt.prepare(t, dir)
 			before := snapshot(t, dir)
 			store := openStore(t, path)
-			_, readErr := store.Registry().Get(t.Context(), "m")
+			_, readErr := store.Registry().Get(t.Context(), registrytest.Ref("m"))
 			_, writeErr := put(t, store, "m")
 			for what, err := range map[string]error{"read": readErr, "write": writeErr} {
 				if port.CodeOf(err) != port.CodeStoreUnusable || !strings.Contains(err.Error(), path) {
@@ -368,10 +379,48 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
+func TestAFileOfAnEarlierReleaseIsReadAsItIsAndBroughtUpToDateByTheFirstWrite(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "mlops.db")
+	otherDatabase(t, path, slices.Concat(
+		[]string{`PRAGMA application_id = 0x6d6c6f70`, `PRAGMA user_version = 1`}, sqlite.Layout1,
+		[]string{
+			`INSERT INTO meta VALUES ('store_id', 'the store')`,
+			`INSERT INTO objects VALUES ('registered_model', 'old', '', 'uid', 3, 1, 2, '{"name":"old"}')`,
+		})...)
+	before := snapshot(t, dir)
+	store := openStore(t, path)
+	old, err := store.Registry().Get(t.Context(), registrytest.Ref("old"))
+	if err != nil || old.ETag != `"uid.3"` {
+		t.Fatalf("%+v %v", old, err)
+	}
+	if diff := cmp.Diff(before[path], snapshot(t, dir)[path]); diff != "" {
+		t.Error("reading changed the file")
+	}
+	write := onceWrite(registrytest.Ref("new"), []byte(`{"name":"new"}`))
+	made, err := store.Registry().Put(t.Context(), write)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store = openStore(t, path)
+	again, err := store.Registry().Put(t.Context(), write)
+	if err != nil || cmp.Diff(made, again) != "" {
+		t.Errorf("%v\n%s", err, cmp.Diff(made, again))
+	}
+	kept, err := store.Registry().Get(t.Context(), registrytest.Ref("old"))
+	if err != nil || cmp.Diff(old, kept) != "" {
+		t.Errorf("%v\n%s", err, cmp.Diff(old, kept))
+	}
+	info, err := store.Policies().Info(t.Context())
+	if err != nil || info.ID != "the store" {
+		t.Errorf("%+v %v", info, err)
+	}
+}
+
 func TestADirectoryThatIsMissingIsEmptyAndNotMade(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "missing", "mlops.db")
 	store := openStore(t, path)
-	if _, err := store.Registry().Get(t.Context(), "m"); port.CodeOf(err) != port.CodeNotFound {
+	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("m")); port.CodeOf(err) != port.CodeNotFound {
 		t.Errorf("read: %v", err)
 	}
 	_, err := put(t, store, "m")
@@ -424,7 +473,7 @@ func TestAFileThatIsTakenAwayIsNotWrittenTo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := store.Registry().Get(t.Context(), "m"); port.CodeOf(err) != port.CodeNotFound {
+	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("m")); port.CodeOf(err) != port.CodeNotFound {
 		t.Errorf("read from a file that is gone: %v", err)
 	}
 	if _, err := put(t, store, "m"); err != nil {
@@ -450,14 +499,14 @@ func TestAFileThatIsReplacedIsReadAnew(t *testing.T) {
 		}
 	}
 	store := openStore(t, path)
-	if _, err := store.Registry().Get(t.Context(), "before"); err != nil {
+	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("before")); err != nil {
 		t.Fatal(err)
 	}
 	// As when a backup is put back under a running server.
 	if err := os.Rename(other, path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Registry().Get(t.Context(), "after"); err != nil {
+	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("after")); err != nil {
 		t.Errorf("read: %v", err)
 	}
 	if _, err := put(t, store, "before"); err != nil {
@@ -487,7 +536,7 @@ func TestALockThatIsKeptIsExplained(t *testing.T) {
 		t.Errorf("write: %v", err)
 	}
 	// Readers do not wait for the writer.
-	if _, err := store.Registry().Get(t.Context(), "m"); err != nil {
+	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("m")); err != nil {
 		t.Errorf("read: %v", err)
 	}
 	if _, err := db.Exec(`ROLLBACK`); err != nil {
@@ -509,7 +558,7 @@ func TestAWriterThatGivesUpLeavesNothing(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	if _, err := store.Registry().Get(t.Context(), "n"); port.CodeOf(err) != port.CodeNotFound {
+	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("n")); port.CodeOf(err) != port.CodeNotFound {
 		t.Errorf("%v", err)
 	}
 }
@@ -526,7 +575,7 @@ func TestManyReadersAndWritersOfOneProcess(t *testing.T) {
 				name := fmt.Sprintf("m%d-%d", i, n)
 				_, err = store.Registry().Put(t.Context(), port.Write{Ref: registrytest.Ref(name), Attributes: []byte(`{}`), If: port.IfAbsent()})
 				if err == nil {
-					_, err = store.Registry().Get(t.Context(), name)
+					_, err = store.Registry().Get(t.Context(), registrytest.Ref(name))
 				}
 			}
 			mu.Lock()

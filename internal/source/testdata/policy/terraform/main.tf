@@ -64,3 +64,17 @@ resource "mlops_rollout_policy" "canary" {
   ]
   rollback = { automatic = true, keep_versions = 2 }
 }
+
+resource "mlops_model_version" "current" {
+  model   = mlops_registered_model.fraud.name
+  source  = "s3://models/fraud/7?versionId=3HL4kqtJlcpXroDTDmJ"
+  metrics = { roc_auc = 0.93 }
+  gates   = [{ metric = "roc_auc", minimum = 0.92, test_samples = 40000, prevalence = 0.05 }]
+}
+
+resource "mlops_model_alias" "champion" {
+  model   = mlops_registered_model.fraud.name
+  alias   = "champion"
+  version = mlops_model_version.current.version
+  reason  = "Won the canary"
+}

@@ -1,0 +1,28 @@
+package controlplane
+
+import (
+	"maps"
+	"slices"
+)
+
+// Routes lists every method and address of the API, for tests.
+func Routes() []string {
+	var out []string
+	for _, r := range (&handler{}).routes() {
+		for _, method := range slices.Sorted(maps.Keys(r.endpoints)) {
+			out = append(out, method+" "+r.path)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Codes lists every code that a problem can have, for tests.
+func Codes() []string {
+	var out []string
+	for code := range statuses {
+		out = append(out, string(code))
+	}
+	slices.Sort(out)
+	return out
+}

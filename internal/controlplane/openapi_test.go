@@ -1,0 +1,349 @@
+package controlplane_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+	"sigs.k8s.io/yaml"
+
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane"
+	"github.com/mlops-as-code/terraform-provider-mlops/spec"
+)
+
+//go:generate go test -run ^TestTheDocumentDescribesTheKinds$ -count=1 . -update
+
+var update = flag.Bool("update", false, "rewrite the generated parts of spec/openapi.yaml")
+
+// The parts of the document that follow from the kinds, by their markers.
+var generated = map[string]struct {
+	indent string
+	of     func() map[string]any
+}{
+	"paths":   {"  ", kindPaths},
+	"schemas": {"    ", kindSchemas},
+}
+
+func TestTheDocumentDescribesTheKinds(t *testing.T) {
+	path := filepath.Join("..", "..", "spec", "openapi.yaml")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	after := string(before)
+	for name, part := range generated {
+		head, rest, ok := strings.Cut(after, ": begin "+name+"\n")
+		_, tail, ok2 := strings.Cut(rest, part.indent+"# Generated: end "+name+"\n")
+		if !ok || !ok2 {
+			t.Fatalf("%s has lost its markers of the %s", path, name)
+		}
+		text, err := yaml.Marshal(part.of())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var block strings.Builder
+		for line := range strings.Lines(string(text)) {
+			if strings.TrimSpace(line) != "" {
+				line = part.indent + line
+			}
+			block.WriteString(line)
+		}
+		after = head + ": begin " + name + "\n" + block.String() + part.indent + "# Generated: end " + name + "\n" + tail
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(after), 0o644); err != nil { //nolint:gosec // a source file
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(string(before), after); diff != "" {
+		t.Errorf("spec/openapi.yaml does not say what the kinds are (go generate ./internal/controlplane):\n%s", diff)
+	}
+	if !bytes.Equal(before, spec.OpenAPI) {
+		t.Error("the compiled document is not the file")
+	}
+}
+
+// schemaName is a kind's name in the document: DriftMonitor.
+func schemaName(kind *spec.Kind) string {
+	var out strings.Builder
+	for word := range strings.SplitSeq(kind.Name, "_") {
+		out.WriteString(strings.ToUpper(word[:1]) + word[1:])
+	}
+	return out.String()
+}
+
+func reference(section, name string) map[string]any {
+	return map[string]any{"$ref": "#/components/" + section + "/" + name}
+}
+
+// problems are the answers to failures, by status.
+var problems = map[string]string{
+	"400": "BadRequest", "401": "Unauthenticated", "404": "NotFound", "406": "NotAcceptable", "409": "Conflict",
+	"412": "PreconditionFailed", "413": "PayloadTooLarge", "415": "UnsupportedMediaType", "422": "Unprocessable",
+	"428": "PreconditionRequired", "5XX": "ServerError",
+}
+
+func responses(statuses ...string) map[string]any {
+	out := map[string]any{}
+	for _, status := range append(statuses, "400", "401", "406", "5XX") {
+		out[status] = reference("responses", problems[status])
+	}
+	return out
+}
+
+func kindPaths() map[string]any {
+	paths := map[string]any{}
+	for _, kind := range spec.All() {
+		name := schemaName(kind)
+		attributes := kind.JSONSchema()["properties"].(map[string]any)
+		var names []any
+		followers := map[string]any{}
+		for _, key := range kind.Key {
+			schema := map[string]any{"type": "integer", "minimum": 1, "description": kind.Description(kind.Numbered)}
+			if key != kind.Numbered {
+				schema = maps.Clone(attributes[key].(map[string]any))
+			}
+			description := schema["description"]
+			delete(schema, "description")
+			names = append(names, map[string]any{"name": key, "in": "path", "required": true, "description": description, "schema": schema})
+			followers["path."+key] = "$request.path." + key
+		}
+		answer := func(description string) map[string]any {
+			// What can be done next with the object that was answered.
+			links := map[string]any{}
+			for _, next := range []string{"get", "replace", "delete"} {
+				parameters := maps.Clone(followers)
+				operation := next + name
+				switch next {
+				case "replace":
+					operation = "put" + name
+					parameters["header.If-Match"] = "$response.header.ETag"
+				case "delete":
+					parameters["header.If-Match"] = "$response.header.ETag"
+				}
+				links[next] = map[string]any{"operationId": operation, "parameters": parameters}
+			}
+			return map[string]any{
+				"description": description,
+				"headers":     map[string]any{"ETag": reference("headers", "ETag"), "X-Request-Id": reference("headers", "RequestId")},
+				"content":     map[string]any{"application/json": map[string]any{"schema": reference("schemas", name)}},
+				"links":       links,
+			}
+		}
+		operation := func(id, summary string, parameters []any, answers map[string]any, statuses ...string) map[string]any {
+			all := responses(statuses...)
+			maps.Copy(all, answers)
+			out := map[string]any{"operationId": id, "tags": []string{"objects"}, "summary": summary, "responses": all}
+			if len(parameters) > 0 {
+				out["parameters"] = parameters
+			}
+			return out
+		}
+		put := operation("put"+name, "Create or replace", []any{
+			reference("parameters", "IfNoneMatchToCreate"), reference("parameters", "IfMatchToReplace"), reference("parameters", "IdempotencyKey"),
+		}, map[string]any{
+			"200": answer("The revision that replaced another."), "201": answer("The object was created."),
+		}, "404", "409", "412", "413", "415", "422", "428")
+		put["requestBody"] = map[string]any{"required": true, "content": map[string]any{"application/json": map[string]any{"schema": map[string]any{
+			"type": "object", "additionalProperties": false, "required": []string{"attributes"},
+			"properties": map[string]any{"attributes": reference("schemas", name+"Attributes")},
+		}}}}
+		removeParameters := []any{reference("parameters", "IfMatch")}
+		if kind.Name == "registered_model" {
+			removeParameters = append(removeParameters, map[string]any{
+				"name": "cascade", "in": "query", "schema": map[string]any{"type": "boolean", "default": false},
+				"description": "Also delete the model's versions and aliases. Policies always stand in the way.",
+			})
+		}
+		page := map[string]any{
+			"description": "A page.",
+			"headers":     map[string]any{"X-Request-Id": reference("headers", "RequestId")},
+			"content":     map[string]any{"application/json": map[string]any{"schema": reference("schemas", name+"Page")}},
+		}
+		items := func(schema string) map[string]any {
+			out := maps.Clone(page)
+			out["content"] = map[string]any{"application/json": map[string]any{"schema": reference("schemas", schema)}}
+			return out
+		}
+		named := "/v1/" + kind.Name + "/{" + strings.Join(kind.Key, "}/{") + "}"
+		if kind.Numbered != "" {
+			under := strings.TrimSuffix(named, "/{"+kind.Numbered+"}")
+			add := operation("add"+name, "Add the next one", []any{reference("parameters", "IdempotencyKey")},
+				map[string]any{"201": answer("The object was added, by this request or by one before with its key.")}, "409", "413", "415", "422")
+			add["description"] = "The control plane gives the number. The key is needed: it tells a second attempt from a second object."
+			add["requestBody"] = put["requestBody"]
+			paths[under] = map[string]any{
+				"parameters": names[:len(names)-1],
+				"get": operation("list"+name+"Under", "List those of one model", []any{reference("parameters", "PageSize"), reference("parameters", "PageToken")},
+					map[string]any{"200": page}),
+				"post": add,
+			}
+			waiting := operation("unacknowledged"+name, "List what was added and not acknowledged", nil, map[string]any{"200": items("AddedList")})
+			waiting["description"] = "Of the last 24 hours, oldest first. Whoever died before it kept the answer finds by its key what it added."
+			paths[strings.Replace(under, "/v1/", "/v1/unacknowledged/", 1)] = map[string]any{"parameters": names[:len(names)-1], "get": waiting}
+			paths[strings.Replace(named, "/v1/", "/v1/unacknowledged/", 1)] = map[string]any{
+				"parameters": names,
+				"delete":     operation("acknowledge"+name, "Say that the answer to an addition is kept", nil, map[string]any{"204": reference("responses", "Deleted")}),
+			}
+		}
+		if kind.Name == "model_alias" {
+			before := map[string]any{"name": "before", "in": "query", "schema": map[string]any{"type": "integer", "minimum": 1}, "description": "The `seq` of the oldest move that is known."}
+			history := operation("history"+name, "Read the moves, newest first", []any{before, reference("parameters", "PageSize")}, map[string]any{"200": items("MoveList")})
+			history["description"] = "The history outlives the alias; of one that never was, it is empty."
+			paths[named+"/history"] = map[string]any{"parameters": names, "get": history}
+		}
+		paths["/v1/"+kind.Name] = map[string]any{
+			"get": operation("list"+name, "List by id", []any{reference("parameters", "PageSize"), reference("parameters", "PageToken")}, map[string]any{
+				"200": page,
+			}),
+		}
+		paths[named] = map[string]any{
+			"parameters": names,
+			"get": operation("get"+name, "Read", []any{reference("parameters", "IfNoneMatchToRead")}, map[string]any{
+				"200": answer("The object."), "304": reference("responses", "NotModified"),
+			}, "404"),
+			"put": put,
+			"delete": operation("delete"+name, "Delete", removeParameters, map[string]any{
+				"204": reference("responses", "Deleted"),
+			}, "404", "409", "412", "428"),
+		}
+	}
+	return paths
+}
+
+func kindSchemas() map[string]any {
+	schemas := map[string]any{"Code": map[string]any{
+		"type": "string", "description": "The stable name of what went wrong.", "enum": controlplane.Codes(),
+	}}
+	for _, kind := range spec.All() {
+		name := schemaName(kind)
+		schemas[name+"Attributes"] = kind.JSONSchema()
+		schemas[name] = map[string]any{
+			"description": "A " + kind.Name + " as it is kept.",
+			"allOf": []any{reference("schemas", "Object"), map[string]any{"properties": map[string]any{
+				"kind": map[string]any{"const": kind.Name}, "attributes": reference("schemas", name+"Attributes"),
+			}}},
+		}
+		schemas[name+"Page"] = map[string]any{
+			"type": "object", "required": []string{"items"},
+			"properties": map[string]any{
+				"items":           map[string]any{"type": "array", "maxItems": 1000, "items": reference("schemas", name)},
+				"next_page_token": map[string]any{"type": "string", "minLength": 1, "description": "The token of the next page; absent on the last one."},
+			},
+		}
+	}
+	return schemas
+}
+
+var document = sync.OnceValues(func() (libopenapi.Document, error) { return libopenapi.NewDocument(spec.OpenAPI) })
+
+func TestTheDocumentAndTheHandlerAgree(t *testing.T) {
+	doc, err := document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := doc.BuildV3Model()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var described []string
+	ids := map[string]string{}
+	for path, item := range model.Model.Paths.PathItems.FromOldest() {
+		for method, operation := range item.GetOperations().FromOldest() {
+			described = append(described, strings.ToUpper(method)+" "+path)
+			if other := ids[operation.OperationId]; other != "" || operation.OperationId == "" {
+				t.Errorf("%s %s has no operationId of its own: %q is %s, too", method, path, operation.OperationId, other)
+			}
+			ids[operation.OperationId] = path
+		}
+	}
+	slices.Sort(described)
+	if diff := cmp.Diff(controlplane.Routes(), described); diff != "" {
+		t.Errorf("spec/openapi.yaml and the handler's routes differ (-handler +document):\n%s", diff)
+	}
+}
+
+func TestTheDocumentIsValid(t *testing.T) {
+	doc, err := document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, errs := validator.NewValidator(doc)
+	for _, err := range errs {
+		t.Fatal(err)
+	}
+	if ok, problems := v.ValidateDocument(); !ok {
+		for _, problem := range problems {
+			t.Errorf("%s: %s", problem.Message, problem.Reason)
+			for _, at := range problem.SchemaValidationErrors {
+				t.Errorf("  %s: %s", at.FieldPath, at.Reason)
+			}
+		}
+	}
+}
+
+// answersOf validates answers by the document. One for all tests: it compiles
+// every schema.
+var answersOf = sync.OnceValues(func() (validator.Validator, error) {
+	doc, err := document()
+	if err != nil {
+		return nil, err
+	}
+	v, errs := validator.NewValidator(doc)
+	if len(errs) > 0 {
+		return nil, errs[0]
+	}
+	return v, nil
+})
+
+// checkDocumented holds an answer against the document, unless the request was
+// for something that is not in it.
+func checkDocumented(t *testing.T, request *http.Request, answer *httptest.ResponseRecorder) {
+	t.Helper()
+	v, err := answersOf()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p struct{ Code string }
+	_ = yaml.Unmarshal(answer.Body.Bytes(), &p)
+	switch p.Code {
+	case "UNKNOWN_ROUTE", "UNKNOWN_KIND", "METHOD_NOT_ALLOWED":
+		return
+	}
+	if answer.Code == http.StatusNotModified || request.Method == http.MethodHead {
+		return
+	}
+	if ok, problems := v.ValidateHttpResponse(request, answer.Result()); !ok {
+		for _, problem := range problems {
+			if problem.ValidationType == "path" {
+				return // a malformed address
+			}
+			t.Errorf("%s %s: %d %s: %s: %s", request.Method, request.URL, answer.Code, answer.Body, problem.Message, problem.Reason)
+			for _, at := range problem.SchemaValidationErrors {
+				t.Errorf("  %s: %s", at.FieldPath, at.Reason)
+			}
+		}
+	}
+}
+
+func TestTheServerGivesTheDocument(t *testing.T) {
+	handler := handlerOver(t, filepath.Join(t.TempDir(), "mlops.db"))
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, httptest.NewRequest("GET", "http://x/v1/openapi.yaml", nil))
+	if answer.Code != 200 || answer.Header().Get("Content-Type") != "application/yaml" || !bytes.Equal(answer.Body.Bytes(), spec.OpenAPI) {
+		t.Errorf("%d %v %s", answer.Code, answer.Header(), fmt.Sprintf("%.200s", answer.Body))
+	}
+}
