@@ -22,7 +22,7 @@ type Subset struct {
 
 const (
 	subsetReach = 7   // standard deviations of the subset's size
-	subsetTerms = 400 // sizes that are summed one by one
+	subsetTerms = 200 // sizes that are summed one by one
 	subsetNodes = 65  // sizes that stand for more
 )
 
