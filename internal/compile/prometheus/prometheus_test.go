@@ -254,6 +254,14 @@ func TestWhatPrometheusCannotCarryIsRefusedWithTheAttribute(t *testing.T) {
   signal = { model = "m", monitor = "gone", kind = "data_drift", metric = "psi", bins = 10, baseline_samples = 1000, window_samples = 500, window_seconds = 3600, every_seconds = 3600 }
 }`, "signal", "is not among the objects",
 		},
+		"an alert on a service signal, though a drift monitor has its name": {
+			monitorWith("") + `alert_threshold "a" {
+  model = "m"
+  name = "a"
+  value = 0.02
+  signal = { model = "m", monitor = "m", kind = "service", metric = "error_rate", baseline_value = 0.01, window_samples = 5000, window_seconds = 3600, every_seconds = 3600 }
+}`, "signal.kind", "on a service signal",
+		},
 		"what is not known yet": {
 			`variable "d" { type = string }` + "\n" + monitorWith(`window = { duration = var.d, samples = 500 }`), "window.duration", "is not known",
 		},
