@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -372,7 +373,7 @@ func (m measured) checkLatency() []Finding {
 	last := 0.0
 	for _, edge := range edges {
 		x, ok := edge.Get()
-		if ok && x <= last {
+		if edge.IsNull() || ok && x <= last {
 			return []Finding{Invalid(m.edges.Path(), cty.NilVal, "latencies are above 0, and so must the edges be, in ascending order", "Profile the latencies themselves, not their logarithms, and put the edges in order.")}
 		}
 		last = x
@@ -390,7 +391,7 @@ func (m measured) checkQuantile(edges []Value[float64], bins float64) []Finding 
 		return nil
 	}
 	const slack = 1e-9
-	below, lowest, highest := 0.0, 0.0, 0.0
+	below, lowest, highest, telling := 0.0, 0.0, 0.0, false
 	for i, edge := range edges {
 		at, ok := edge.Get()
 		share := 1 / bins
@@ -409,6 +410,10 @@ func (m measured) checkQuantile(edges []Value[float64], bins float64) []Finding 
 		if below >= quantile-slack && highest == 0 {
 			highest = at
 		}
+		telling = telling || below > slack && below < 1-slack && math.Abs(below-quantile) > slack && math.Abs(at-baseline) > slack*baseline
+	}
+	if !telling {
+		return []Finding{Invalid(m.edges.Path(), cty.NilVal, "besides the quantile itself, no edge has latencies on both sides, so that nothing says how latencies are spread", "Use more bins, with an edge where many latencies are.")}
 	}
 	if lowest == 0 && highest == 0 || baseline >= lowest && (highest == 0 || baseline <= highest) {
 		return nil

@@ -185,6 +185,14 @@ func TestMonitorsOfPerformanceAndServiceSayWhatGoesTogether(t *testing.T) {
 			kind: "service_monitor", text: service + `"metric":"latency","quantile":0.999,"baseline_value":0.25,"window":{"duration":"5m","samples":900},` + profile + `}`,
 			want: []string{"lies above 0.3"},
 		},
+		"a profile that says nothing but the quantile": {
+			kind: "service_monitor", text: service + `"metric":"latency","quantile":0.99,"baseline_value":0.3,"window":{"duration":"5m","samples":900},"baseline":{"name":"l","bins":2,"samples":1000,"edges":[0.3],"shares":[0.99,0.01]}}`,
+			want: []string{"baseline.edges: besides the quantile itself, no edge has latencies on both sides"},
+		},
+		"a profile without an edge's value": {
+			kind: "service_monitor", text: service + `"metric":"latency","quantile":0.99,"baseline_value":0.3,"window":{"duration":"5m","samples":900},"baseline":{"name":"l","bins":2,"samples":1000,"edges":[null]}}`,
+			want: []string{"baseline.edges: latencies are above 0"},
+		},
 		"a profile of logarithms is refused": {
 			kind: "service_monitor", text: service + `"metric":"latency","quantile":0.5,"baseline_value":0.5,"window":{"duration":"5m","samples":900},"baseline":{"name":"l","bins":2,"samples":10,"edges":[-1]}}`,
 			want: []string{"baseline.edges: latencies are above 0"},

@@ -66,8 +66,8 @@ func (e estimate) room() float64 {
 	return e.baseline * 1e6
 }
 
-// needs is whether a window of so many effective samples measures the metric at all.
-func (e estimate) needs(effective int64) bool {
+// measures reports whether a window of so many effective samples measures the metric at all.
+func (e estimate) measures(effective int64) bool {
 	if effective < 1 || !(e.spanSeconds > 0) {
 		return false
 	}
@@ -77,6 +77,8 @@ func (e estimate) needs(effective int64) bool {
 		return n*e.share >= 1 && n*(1-e.share) >= 1
 	case "precision", "recall":
 		return n*e.share >= 1
+	case "latency":
+		return len(e.latencies.logs) > 1 // one point says nothing of the spread
 	}
 	return true
 }
@@ -240,9 +242,6 @@ func profiled(edges, shares []float64, value, quantile float64) latencyLaw {
 		}
 		l.logs, l.z = slices.Insert(l.logs, at, p.log), slices.Insert(l.z, at, p.z)
 	}
-	if len(l.logs) == 1 { // all of the profile in one bin: nothing says how wide
-		return lognormal(value, quantile, 1)
-	}
 	return l
 }
 
@@ -339,7 +338,7 @@ const testLevel = 0.05
 // noise computes the figures of a monitor; power is that of its smallest detectable
 // change.
 func (e estimate) noise(power float64) (noiseFigures, error) {
-	if !e.needs(e.effective) {
+	if !e.measures(e.effective) {
 		return noNoise, nil
 	}
 	law, err := e.at(e.effective, e.baseline)

@@ -41,7 +41,7 @@ func evaluateEstimateAlert(kind *spec.Kind, declared spec.AlertThreshold) (any, 
 		return s, computed, nil
 	}
 	s.figures = noFigures
-	if s.measured = s.alarm.estimate.needs(s.alarm.estimate.effective); s.measured {
+	if s.measured = s.alarm.estimate.measures(s.alarm.estimate.effective); s.measured {
 		var err error
 		if s.figures, err = s.alarm.figures(); err != nil {
 			return nil, nil, err
@@ -153,7 +153,7 @@ func (a estimateAlarm) seen(value, change float64) (float64, error) {
 // samples, collected over a span.
 func (a estimateAlarm) meets(samples, span float64) (bool, error) {
 	effective := effectiveSamples(samples, a.designEffect)
-	if !a.estimate.needs(effective) {
+	if !a.estimate.measures(effective) {
 		return false, nil
 	}
 	law, err := a.estimate.at(effective, a.estimate.baseline)

@@ -384,11 +384,19 @@ func TestTheFalseAlarmsOfEstimatesAgainstSimulation(t *testing.T) {
 
 func TestHostileEstimatesGiveFigures(t *testing.T) {
 	alerts, monitors, services := kindOf(t, "alert_threshold"), kindOf(t, "performance_monitor"), kindOf(t, "service_monitor")
+	judged := map[string]int{}
+	try := func(metric string, kind *spec.Kind, text string) {
+		v := declare(t, kind.Name, text, map[string]string{})
+		if len(kind.Check(v)) == 0 {
+			judged[metric+" "+kind.Name]++
+		}
+		survive(t, kind, v)
+	}
 	metrics := map[string][]string{
 		"auc": {`"prevalence":0.5`, `"prevalence":1e-9`, `"prevalence":0.999999,"standard_error_method":"hanley_mcneil"`}, "accuracy": {""},
 		"precision": {`"flagged_share":1`, `"flagged_share":1e-6`}, "recall": {`"prevalence":0.02`, `"prevalence":1e-12`},
 		"rmse": {"", `"kurtosis":1000000`, `"kurtosis":1.0000001`}, "mae": {`"std_dev":1e-9`, `"std_dev":1e12`},
-		"latency":    {`"quantile":0.99,"log_std_dev":10`, `"quantile":1e-9,"log_std_dev":1e-9`, `"quantile":0.999999999,"log_std_dev":0.5`, `"quantile":0.9,"bins":3,"edges":[1e-300,1e300]`, `"quantile":0.9,"bins":2,"bin_shares":[1,0],"edges":[1]`},
+		"latency":    {`"quantile":0.99,"log_std_dev":10`, `"quantile":1e-9,"log_std_dev":1e-9`, `"quantile":0.999999999,"log_std_dev":0.5`, `"quantile":0.5,"bins":3,"edges":[1e-300,1e300]`, `"quantile":0.9,"bins":2,"bin_shares":[1,0],"edges":[1]`},
 		"error_rate": {""}, "throughput": {""}, "resource": {`"std_dev":1e-9`, `"std_dev":1e12`},
 	}
 	for metric, forms := range metrics {
@@ -398,7 +406,7 @@ func TestHostileEstimatesGiveFigures(t *testing.T) {
 				form = "," + form
 			}
 			for _, rows := range []float64{0, 1, 300, 1e15} {
-				for _, baseline := range []float64{1e-9, 0.5, 0.999999999, 1e12} {
+				for _, baseline := range []float64{1e-9, 0.3, 0.5, 0.999999999, 1e12} {
 					for _, value := range []float64{0.5, 2} {
 						operator := `,"operator":">"`
 						if lower {
@@ -410,10 +418,10 @@ func TestHostileEstimatesGiveFigures(t *testing.T) {
 						}
 						signal := fmt.Sprintf(`{"model":"m","monitor":"s","kind":%q,"metric":%q,"baseline_value":%v,"window_samples":%.0f,"window_seconds":1e6,"every_seconds":7,"sensitivity":{"change":%v,"power":0.999}%s}`, kind, metric, baseline, rows, baseline/3, form)
 						text := fmt.Sprintf(`{"model":"m","name":"a","value":%v,"signal":%s%s}`, baseline*value, signal, operator)
-						survive(t, alerts, declare(t, "alert_threshold", text, map[string]string{}))
+						try(metric, alerts, text)
 						body := fmt.Sprintf(`{"model":"m","name":"s","schedule":{"every":"7s"},"metric":%q,"baseline_value":%v,"sensitivity":{"change":%v,"power":0.999}`, metric, baseline, baseline/3)
 						if kind == "performance" {
-							survive(t, monitors, declare(t, "performance_monitor", body+fmt.Sprintf(`%s,"tolerance":%v,"window":{"duration":"3d"},"labels":{"delay":"1d","samples":%.0f,"design_effect":1.3}}`, form, baseline/5, rows), map[string]string{}))
+							try(metric, monitors, body+fmt.Sprintf(`%s,"tolerance":%v,"window":{"duration":"3d"},"labels":{"delay":"1d","samples":%.0f,"design_effect":1.3}}`, form, baseline/5, rows))
 							continue
 						}
 						window := fmt.Sprintf(`,"samples":%.0f`, rows)
@@ -421,11 +429,25 @@ func TestHostileEstimatesGiveFigures(t *testing.T) {
 							window = ""
 						}
 						if !strings.Contains(form, "edges") {
-							survive(t, services, declare(t, "service_monitor", body+fmt.Sprintf(`%s,"window":{"duration":"1h","design_effect":1.3%s}}`, form, window), map[string]string{}))
+							try(metric, services, body+fmt.Sprintf(`%s,"window":{"duration":"1h","design_effect":1.3%s}}`, form, window))
 						}
 					}
 				}
 			}
+		}
+	}
+	wantJudged(t, judged)
+}
+
+// Not vacuously: most of them satisfy the constraints.
+func wantJudged(t *testing.T, judged map[string]int) {
+	t.Helper()
+	if len(judged) != 20 {
+		t.Errorf("judged %v", judged)
+	}
+	for what, n := range judged {
+		if n < 6 {
+			t.Errorf("%s: only %d satisfy the constraints", what, n)
 		}
 	}
 }

@@ -17,7 +17,7 @@ var toleranceInNoise = Rule{
 			return later
 		}
 		e := s.estimate
-		if !e.needs(e.effective) {
+		if !e.measures(e.effective) {
 			return pass // performance/label-delay or performance/label-support tells
 		}
 		beyond, err := e.beyond(e.effective, tolerance)
@@ -66,7 +66,7 @@ func (s performanceSubject) sharperWindow(tolerance float64) (spec.Duration, flo
 	e := s.estimate
 	within := func(samples float64) (bool, error) {
 		effective := effectiveSamples(samples, e.designEffect)
-		if !e.needs(effective) {
+		if !e.measures(effective) {
 			return false, nil
 		}
 		beyond, err := e.beyond(effective, tolerance)
