@@ -72,10 +72,11 @@ type firing struct {
 // alarmFigures are an alert threshold's figures, rounded as they are stored.
 type alarmFigures struct {
 	firing
-	smallestValue   float64
-	smallestWindow  float64
-	power           float64
-	detectableShift float64
+	smallestValue    float64
+	smallestWindow   float64
+	power            float64
+	detectableShift  float64
+	detectableChange float64
 }
 
 // thresholdSubject is what the rules on alert thresholds are given.
@@ -92,6 +93,9 @@ func evaluateAlertThreshold(kind *spec.Kind, value cty.Value, _ Inputs) (any, ma
 	declared, err := spec.Decode[spec.AlertThreshold](value)
 	if err != nil {
 		return nil, nil, err
+	}
+	if signal, ok := declared.Signal.Fields().Kind.Get(); ok && signal != spec.SignalDataDrift {
+		return evaluateEstimateAlert(kind, declared)
 	}
 	s := &thresholdSubject{declared: declared}
 	computed := map[string]cty.Value{spec.AttributeEvaluation: unknown(kind, spec.AttributeEvaluation)}
@@ -114,7 +118,7 @@ func evaluateAlertThreshold(kind *spec.Kind, value cty.Value, _ Inputs) (any, ma
 
 var noFigures = alarmFigures{
 	firing:        firing{rate: none, month: none, low: none, high: none},
-	smallestValue: none, smallestWindow: none, power: none, detectableShift: none,
+	smallestValue: none, smallestWindow: none, power: none, detectableShift: none, detectableChange: none,
 }
 
 func (f alarmFigures) value() cty.Value {
@@ -131,6 +135,7 @@ func (f alarmFigures) value() cty.Value {
 		"smallest_window_samples":   number(f.smallestWindow),
 		"power":                     number(f.power),
 		"detectable_shift_sd":       number(f.detectableShift),
+		"detectable_change":         number(f.detectableChange),
 		"method":                    method,
 	})
 }
@@ -142,7 +147,7 @@ func alarmOf(t spec.AlertThreshold) (alarm, bool) {
 	shares, sharesKnown := sharesOf(g.BinShares, g.Bins)
 	smoothing, smoothingKnown := smoothingOf(g.Smoothing, g.Epsilon)
 	if !sharesKnown || !smoothingKnown ||
-		!spec.AllKnown(t.Value, t.Operator, t.For, t.Severity, g.Metric, g.BaselineSamples, g.WindowSamples, g.WindowSeconds, g.EverySeconds) ||
+		!spec.AllKnown(t.Value, t.Operator, t.For, t.Severity, g.Kind, g.Metric, g.BaselineSamples, g.WindowSamples, g.WindowSeconds, g.EverySeconds) ||
 		spec.AnyUnknown(t.FalseAlarmsPer30d, g.Engine, g.EffectiveSamples, g.DesignEffect, g.Ordered, g.Sensitivity, sensitivity.ShiftSD, sensitivity.Power) {
 		return alarm{}, false
 	}
@@ -163,13 +168,20 @@ func alarmOf(t spec.AlertThreshold) (alarm, bool) {
 			a.designEffect = a.window / declared
 		}
 	}
-	var limited bool
-	if a.budget, a.ownBudget = t.FalseAlarmsPer30d.Get(); !a.ownBudget {
-		if a.budget, limited = defaultBudgets[a.severity]; !limited {
-			a.budget = none
-		}
-	}
+	a.budget, a.ownBudget = budgetOf(t)
 	return a, true
+}
+
+// budgetOf is how many false alarms are accepted in 30 days, and whether the team has
+// said so; none where there is no limit.
+func budgetOf(t spec.AlertThreshold) (budget float64, own bool) {
+	if budget, own = t.FalseAlarmsPer30d.Get(); own {
+		return budget, true
+	}
+	if budget, limited := defaultBudgets[t.Severity.Or("")]; limited {
+		return budget, false
+	}
+	return none, false
 }
 
 // strict is the value that the metric must exceed: a metric that can be equal to the

@@ -97,7 +97,7 @@ func windowSamples(w spec.Window) spec.Value[float64] {
 	rate, rateKnown := w.RequestsPerSecond.Get()
 	duration, durationKnown := w.Duration.Get()
 	if !rateKnown || !durationKnown {
-		return w.RequestsPerSecond
+		return spec.Unknown[float64](w.RequestsPerSecond.Path())
 	}
 	return spec.Known(min(floor(rate*duration.Seconds()), maximumCount), w.RequestsPerSecond.Path())
 }
@@ -189,10 +189,11 @@ func signalOf(kind *spec.Kind, m spec.DriftMonitor) cty.Value {
 	case m.Sensitivity.IsKnown():
 		out["sensitivity"] = cty.ObjectVal(map[string]cty.Value{
 			"shift_sd": leafNumber(sensitivity.ShiftSD),
+			"change":   nullNumber,
 			"power":    leafNumber(sensitivity.Power),
 		})
 	}
-	return cty.ObjectVal(out)
+	return signalValue(kind, out)
 }
 
 func seconds(d spec.Duration) cty.Value { return spec.Number(d.Seconds()) }

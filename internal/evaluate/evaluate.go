@@ -95,13 +95,15 @@ func Unknown(kind *spec.Kind, value cty.Value) Report {
 type evaluator func(kind *spec.Kind, value cty.Value, inputs Inputs) (subject any, computed map[string]cty.Value, err error)
 
 var evaluators = map[string]evaluator{
-	"registered_model": evaluateRegisteredModel,
-	"model_version":    evaluateModelVersion,
-	"model_alias":      evaluateModelAlias,
-	"baseline":         evaluateBaseline,
-	"drift_monitor":    evaluateDriftMonitor,
-	"alert_threshold":  evaluateAlertThreshold,
-	"rollout_policy":   evaluateRolloutPolicy,
+	"registered_model":    evaluateRegisteredModel,
+	"model_version":       evaluateModelVersion,
+	"model_alias":         evaluateModelAlias,
+	"baseline":            evaluateBaseline,
+	"drift_monitor":       evaluateDriftMonitor,
+	"performance_monitor": evaluatePerformanceMonitor,
+	"service_monitor":     evaluateServiceMonitor,
+	"alert_threshold":     evaluateAlertThreshold,
+	"rollout_policy":      evaluateRolloutPolicy,
 }
 
 func evaluateRegisteredModel(_ *spec.Kind, value cty.Value, _ Inputs) (any, map[string]cty.Value, error) {

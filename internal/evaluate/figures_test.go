@@ -55,6 +55,7 @@ func TestTheDesignsPolicyIsSoundUnderTheDefinitions(t *testing.T) {
 		"smallest_window_samples":   "385",
 		"power":                     "0.9999",
 		"detectable_shift_sd":       "0.332",
+		"detectable_change":         "null",
 		"method":                    `"exact"`,
 	}
 	report := f.judge(t)
@@ -210,10 +211,14 @@ func TestASignalSaysAllThatAThresholdNeeds(t *testing.T) {
 		"smoothing": `"jeffreys"`, "epsilon": "null", "baseline_samples": "1000", "window_samples": "522", "effective_samples": "348", "design_effect": "1.5",
 		"window_seconds": "1800", "every_seconds": "600",
 	}
-	if diff := cmp.Diff(want, texts(got)); diff != "" {
+	all := texts(got)
+	for _, other := range []string{"baseline_value", "tolerance", "label_delay_seconds", "prevalence", "flagged_share", "standard_error_method", "kurtosis", "std_dev", "quantile", "log_std_dev"} {
+		want[other] = "null"
+	}
+	if diff := cmp.Diff(want, all); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(map[string]string{"shift_sd": "0.3", "power": "0.8"}, texts(got.GetAttr("sensitivity"))); diff != "" {
+	if diff := cmp.Diff(map[string]string{"shift_sd": "0.3", "change": "null", "power": "0.8"}, texts(got.GetAttr("sensitivity"))); diff != "" {
 		t.Errorf("sensitivity (-want +got):\n%s", diff)
 	}
 	if got := got.GetAttr("bin_shares"); !got.RawEquals(cty.ListVal([]cty.Value{spec.Number(0.5), spec.Number(0.5)})) {

@@ -134,9 +134,6 @@ const (
 	methodStdDev   = "std_dev"
 )
 
-// normalKurtosis is that of normal errors.
-const normalKurtosis = 3
-
 // noiseOf is the law of a gate's metric. Nil where test_samples, or what the law
 // needs beside it, is not declared.
 func noiseOf(gate spec.Gate, metrics spec.Value[map[string]spec.Value[float64]]) *metricNoise {

@@ -250,6 +250,12 @@ func readThreshold(object compile.Object) (t *threshold, model, on string, refus
 		return nil, "", "", r.refusals
 	}
 	signal := declared.Signal.Fields()
+	if kind := need(r, signal.Kind); kind != spec.SignalDataDrift && len(r.refusals) == 0 {
+		// Leaving it out would be an alert that everybody believes to be there.
+		r.refuse(signal.Kind.Path(), "Compile it with another target, or give compile the paths of the other alerts only.",
+			"The alert is on a %s signal, and this target has rules for data_drift only", kind)
+		return nil, "", "", r.refusals
+	}
 	t = &threshold{
 		address: object.Address, name: need(r, declared.Name),
 		operator: need(r, declared.Operator), value: need(r, declared.Value), pending: time.Duration(need(r, declared.For)),
