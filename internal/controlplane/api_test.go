@@ -223,6 +223,7 @@ func TestRequestsAndAnswers(t *testing.T) {
 		"a revision of long ago":               {"PUT", "/v1/registered_model/fraud", `If-Match: "a", "b"`, body(fraud), 412, "ETAG_MISMATCH", "changed by somebody else"},
 		"a weak tag never matches":             {"PUT", "/v1/registered_model/fraud", `If-Match: W/"a"`, body(fraud), 412, "ETAG_MISMATCH", ""},
 		"a tag without quotes":                 {"PUT", "/v1/registered_model/fraud", `If-Match: abc`, body(fraud), 400, "INVALID_ARGUMENT", "double quotes"},
+		"tags without a comma":                 {"PUT", "/v1/registered_model/fraud", `If-Match: "a" "b"`, body(fraud), 400, "INVALID_ARGUMENT", "comma"},
 		"another name in the address":          {"PUT", "/v1/registered_model/other", create, body(fraud), 400, "INVALID_ARGUMENT", "must equal"},
 		"an attribute that there is none of":   {"PUT", "/v1/registered_model/m", create, body(`{"name":"m","ownr":"x"}`), 422, "INVALID_ARGUMENT", "ownr"},
 		"an attribute of another type":         {"PUT", "/v1/registered_model/m", create, body(`{"name":"m","tags":["x"]}`), 422, "INVALID_ARGUMENT", "tags"},

@@ -2,6 +2,7 @@ package controlplane_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
@@ -104,6 +105,49 @@ func responses(statuses ...string) map[string]any {
 	return out
 }
 
+// examples are attributes of each kind, such as a policy that passes has them.
+var examples = map[string]string{
+	"registered_model": `{"name":"fraud","owner":"risk-ml","risk":"high","tags":{"team":"risk"},"deletion_policy":"prevent"}`,
+	"baseline": `{"model":"fraud","name":"score",
+		"bins":[{"upper":0.1,"count":800},{"upper":0.5,"count":150},{"count":50}],
+		"profile":{"name":"score","bins":3,"samples":1000,"shares":[0.8,0.15,0.05]}}`,
+	"drift_monitor": `{"model":"fraud","name":"score","feature":"score","metric":"psi",
+		"baseline":{"name":"score","bins":3,"samples":1000},
+		"window":{"duration":"1h","samples":500},"schedule":{"every":"1h"}}`,
+	"alert_threshold": `{"model":"fraud","name":"score-drift",
+		"signal":{"kind":"data_drift","metric":"psi","model":"fraud","monitor":"score","bins":3,"baseline_samples":1000,"window_samples":500,"window_seconds":3600,"every_seconds":3600},
+		"operator":">","value":0.1,"for":"0s","severity":"ticket","owner":"risk-ml","runbook_url":"https://runbooks.example.com/score-drift","false_alarms_per_30d":1}`,
+	"rollout_policy": `{"model":"fraud","name":"canary","risk":"high","traffic":{"requests_per_second":40},
+		"stages":[{"name":"canary","kind":"canary","traffic_percent":5,"duration":"2h"},{"name":"full","kind":"full","traffic_percent":100}],
+		"guardrails":[{"name":"errors","metric":"error_rate","baseline_rate":0.005,"maximum":0.01,"every":"5m","failure_limit":3}]}`,
+}
+
+func exampleOf(kind *spec.Kind) map[string]any {
+	var out map[string]any
+	if err := json.Unmarshal([]byte(examples[kind.Name]), &out); err != nil {
+		panic(fmt.Sprintf("an example of a %s for spec/openapi.yaml: %v", kind.Name, err))
+	}
+	return out
+}
+
+func TestTheDocumentsExamplesAreAccepted(t *testing.T) {
+	handler := handlerOver(t, filepath.Join(t.TempDir(), "mlops.db"))
+	for _, kind := range spec.All() {
+		example := exampleOf(kind)
+		path := "/v1/" + kind.Name
+		for _, key := range kind.Key {
+			path += "/" + fmt.Sprint(example[key])
+		}
+		body, err := json.Marshal(map[string]any{"attributes": example})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer := ask(t, handler, "PUT", path, "If-None-Match: *", string(body)); answer.Code != http.StatusCreated {
+			t.Errorf("%s: %d %s", kind.Name, answer.Code, answer.Body)
+		}
+	}
+}
+
 func kindPaths() map[string]any {
 	paths := map[string]any{}
 	for _, kind := range spec.All() {
@@ -157,7 +201,7 @@ func kindPaths() map[string]any {
 		put["requestBody"] = map[string]any{"required": true, "content": map[string]any{"application/json": map[string]any{"schema": map[string]any{
 			"type": "object", "additionalProperties": false, "required": []string{"attributes"},
 			"properties": map[string]any{"attributes": reference("schemas", name+"Attributes")},
-		}}}}
+		}, "example": map[string]any{"attributes": exampleOf(kind)}}}}
 		removeParameters := []any{reference("parameters", "IfMatch")}
 		if kind.Name == "registered_model" {
 			removeParameters = append(removeParameters, map[string]any{
