@@ -20,6 +20,17 @@ const maxPageBytes = 16 << 20
 
 const columns = `kind, id, uid, generation, created_at, updated_at, attributes`
 
+// What is read, by statement. Each costs what it returns, however large the file
+// is: TestReadsCostWhatTheyReturn.
+const (
+	selectObject   = `SELECT ` + columns + ` FROM objects WHERE kind = ? AND id = ?`
+	selectPage     = `SELECT ` + columns + ` FROM objects WHERE kind = ? AND id > ? ORDER BY id LIMIT ?`
+	selectChildren = `SELECT kind, id FROM objects WHERE model = ? AND model <> '' ORDER BY kind, id LIMIT ?`
+	selectEvents   = `SELECT seq, at, action, kind, id, uid, generation FROM events WHERE seq > ? ORDER BY seq LIMIT ?`
+	selectAnswer   = `SELECT request, answer FROM idempotency WHERE key = ? AND expires_at > ?`
+	deleteAnswers  = `DELETE FROM idempotency WHERE expires_at <= ?`
+)
+
 type row interface{ Scan(dest ...any) error }
 
 func scan(r row) (*port.Object, error) {
@@ -45,7 +56,7 @@ type querier interface {
 
 // find returns the current object, or nil.
 func find(ctx context.Context, q querier, ref port.Ref) (*port.Object, error) {
-	o, err := scan(q.QueryRowContext(ctx, `SELECT `+columns+` FROM objects WHERE kind = ? AND id = ?`, ref.Kind, ref.ID))
+	o, err := scan(q.QueryRowContext(ctx, selectObject, ref.Kind, ref.ID))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -81,7 +92,7 @@ func (s *Store) list(ctx context.Context, kind string, page port.PageRequest) (p
 		return port.Page{}, err
 	}
 	// One more than asked for tells whether there is another page.
-	rows, err := f.read.QueryContext(ctx, `SELECT `+columns+` FROM objects WHERE kind = ? AND id > ? ORDER BY id LIMIT ?`, kind, string(after), size+1)
+	rows, err := f.read.QueryContext(ctx, selectPage, kind, string(after), size+1)
 	if err != nil {
 		return port.Page{}, s.classify(err)
 	}
@@ -183,7 +194,7 @@ func (s *Store) delete(ctx context.Context, d port.Delete) (port.Object, error) 
 func children(ctx context.Context, q interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }, model string) ([]port.Ref, error) {
-	rows, err := q.QueryContext(ctx, `SELECT kind, id FROM objects WHERE model = ? AND model <> '' ORDER BY kind, id LIMIT ?`, model, port.MaxPageSize)
+	rows, err := q.QueryContext(ctx, selectChildren, model, port.MaxPageSize)
 	if err != nil {
 		return nil, err
 	}
