@@ -28,53 +28,99 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the generated parts of spec/openapi.yaml")
 
-// The parts of the document that follow from the kinds, by their markers.
-var generated = map[string]struct {
-	indent string
-	of     func() map[string]any
+// The parts of files that follow from the kinds and the handler, by their markers.
+var generated = []struct {
+	file, begin, end string
+	text             func(t *testing.T) string
 }{
-	"paths":   {"  ", kindPaths},
-	"schemas": {"    ", kindSchemas},
+	{"spec/openapi.yaml", ": begin paths\n", "  # Generated: end paths\n", asYAML("  ", kindPaths)},
+	{"spec/openapi.yaml", ": begin schemas\n", "    # Generated: end schemas\n", asYAML("    ", kindSchemas)},
+	{"docs/api.md", ": begin routes -->\n", "<!-- Generated: end routes -->\n", routeTable},
+	{"docs/api.md", ": begin codes -->\n", "<!-- Generated: end codes -->\n", codeTable},
 }
 
 func TestTheDocumentDescribesTheKinds(t *testing.T) {
-	path := filepath.Join("..", "..", "spec", "openapi.yaml")
-	before, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	after := string(before)
-	for name, part := range generated {
-		head, rest, ok := strings.Cut(after, ": begin "+name+"\n")
-		_, tail, ok2 := strings.Cut(rest, part.indent+"# Generated: end "+name+"\n")
-		if !ok || !ok2 {
-			t.Fatalf("%s has lost its markers of the %s", path, name)
+	for _, part := range generated {
+		path := filepath.Join("..", "..", filepath.FromSlash(part.file))
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
 		}
-		text, err := yaml.Marshal(part.of())
+		before := string(data)
+		head, rest, begins := strings.Cut(before, part.begin)
+		_, tail, ends := strings.Cut(rest, part.end)
+		if !begins || !ends {
+			t.Fatalf("%s has lost its markers %q and %q", part.file, part.begin, part.end)
+		}
+		after := head + part.begin + part.text(t) + part.end + tail
+		if *update {
+			if err := os.WriteFile(path, []byte(after), 0o644); err != nil { //nolint:gosec // a source file
+				t.Fatal(err)
+			}
+		} else if diff := cmp.Diff(before, after); diff != "" {
+			t.Errorf("%s is out of date (go generate ./internal/controlplane):\n%s", part.file, diff)
+		}
+	}
+}
+
+func asYAML(indent string, of func() map[string]any) func(*testing.T) string {
+	return func(t *testing.T) string {
+		text, err := yaml.Marshal(of())
 		if err != nil {
 			t.Fatal(err)
 		}
 		var block strings.Builder
 		for line := range strings.Lines(string(text)) {
 			if strings.TrimSpace(line) != "" {
-				line = part.indent + line
+				block.WriteString(indent)
 			}
 			block.WriteString(line)
 		}
-		after = head + ": begin " + name + "\n" + block.String() + part.indent + "# Generated: end " + name + "\n" + tail
+		return block.String()
 	}
-	if *update {
-		if err := os.WriteFile(path, []byte(after), 0o644); err != nil { //nolint:gosec // a source file
-			t.Fatal(err)
+}
+
+// routeTable lists what the document, as it is on the disk, describes.
+func routeTable(t *testing.T) string {
+	data, err := os.ReadFile(filepath.Join("..", "..", "spec", "openapi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Paths map[string]map[string]json.RawMessage `json:"paths"`
+	}
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		t.Fatal(err)
+	}
+	table := "| path | methods |\n|---|---|\n"
+	for _, path := range slices.Sorted(maps.Keys(doc.Paths)) {
+		var uses []string
+		for _, method := range []string{"get", "put", "post", "delete"} {
+			var operation struct {
+				Summary string `json:"summary"`
+			}
+			if raw, ok := doc.Paths[path][method]; ok {
+				if err := json.Unmarshal(raw, &operation); err != nil {
+					t.Fatal(err)
+				}
+				uses = append(uses, "`"+strings.ToUpper(method)+"` "+strings.ToLower(operation.Summary[:1])+operation.Summary[1:])
+			}
 		}
-		return
+		table += "| `" + path + "` | " + strings.Join(uses, "; ") + " |\n"
 	}
-	if diff := cmp.Diff(string(before), after); diff != "" {
-		t.Errorf("spec/openapi.yaml does not say what the kinds are (go generate ./internal/controlplane):\n%s", diff)
+	return table
+}
+
+func codeTable(*testing.T) string {
+	table := "| code | status |\n|---|---|\n"
+	for _, code := range controlplane.Codes() {
+		status := fmt.Sprint(controlplane.StatusOf(code))
+		if code == "INVALID_ARGUMENT" {
+			status = "400; 422 where attributes are at fault"
+		}
+		table += "| `" + code + "` | " + status + " |\n"
 	}
-	if !bytes.Equal(before, spec.OpenAPI) {
-		t.Error("the compiled document is not the file")
-	}
+	return table
 }
 
 // schemaName is a kind's name in the document: DriftMonitor.
