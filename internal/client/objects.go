@@ -243,45 +243,69 @@ type BatchResult struct {
 // maxBatch is the most references that one request may have.
 const maxBatch = 1000
 
+// codeBatchFull: the answer to a batch has no room for this object.
+const codeBatchFull = "BATCH_FULL"
+
 // BatchGet reads many objects, in the order of the references. Each is read by
 // itself: together they are no snapshot.
 func (c *Client) BatchGet(ctx context.Context, refs []Ref) ([]BatchResult, error) {
-	results := make([]BatchResult, 0, len(refs))
-	for len(refs) > 0 {
-		part := refs[:min(len(refs), maxBatch)]
-		refs = refs[len(part):]
-		a, err := c.do(ctx, http.MethodPost, "/v1/resources:batchGet", nil, struct {
-			Refs []Ref `json:"refs"`
-		}{part})
-		var batch struct {
-			Results []struct {
-				Ref
-				Status int      `json:"status"`
-				Object *Object  `json:"object"`
-				Error  *problem `json:"error"`
-			} `json:"results"`
-		}
-		if err == nil {
-			err = decode(a, &batch)
-		}
-		if err == nil && len(batch.Results) != len(part) {
-			err = fmt.Errorf("asked for %d objects, and got answers for %d", len(part), len(batch.Results))
-		}
+	results := make([]BatchResult, len(refs))
+	todo := make([]int, len(refs)) // what is still to be asked for
+	for i := range refs {
+		todo[i] = i
+	}
+	for len(todo) > 0 {
+		part := todo[:min(len(todo), maxBatch)]
+		full, err := c.batch(ctx, refs, part, results)
 		if err != nil {
 			return nil, err
 		}
-		for i, r := range batch.Results {
-			result := BatchResult{Ref: part[i], Object: r.Object}
-			switch {
-			case r.Error != nil:
-				result.Err = &Error{Status: r.Status, Code: r.Error.Code, Detail: r.Error.Detail, FieldViolations: r.Error.FieldViolations, Blocking: r.Error.Blocking}
-			case r.Object == nil:
-				result.Err = fmt.Errorf("the answer for %s %s has neither an object nor an error", part[i].Kind, part[i].ID)
-			}
-			results = append(results, result)
-		}
+		todo = append(full, todo[len(part):]...)
 	}
 	return results, nil
+}
+
+// batch asks for the references at some indexes, and puts what was found at the
+// same ones. It returns those for which one answer has no room.
+func (c *Client) batch(ctx context.Context, refs []Ref, indexes []int, results []BatchResult) (full []int, err error) {
+	part := make([]Ref, len(indexes))
+	for i, index := range indexes {
+		part[i] = refs[index]
+	}
+	a, err := c.do(ctx, http.MethodPost, "/v1/resources:batchGet", nil, struct {
+		Refs []Ref `json:"refs"`
+	}{part})
+	var batch struct {
+		Results []struct {
+			Ref
+			Status int      `json:"status"`
+			Object *Object  `json:"object"`
+			Error  *problem `json:"error"`
+		} `json:"results"`
+	}
+	if err == nil {
+		err = decode(a, &batch)
+	}
+	if err == nil && len(batch.Results) != len(part) {
+		err = fmt.Errorf("asked for %d objects, and got answers for %d", len(part), len(batch.Results))
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range batch.Results {
+		result := BatchResult{Ref: part[i], Object: r.Object}
+		switch {
+		case r.Error != nil && r.Error.Code == codeBatchFull && i > 0: // the first one always has room
+			full = append(full, indexes[i])
+			continue
+		case r.Error != nil:
+			result.Err = &Error{Status: r.Status, Code: r.Error.Code, Detail: r.Error.Detail, FieldViolations: r.Error.FieldViolations, Blocking: r.Error.Blocking}
+		case r.Object == nil:
+			result.Err = fmt.Errorf("the answer for %s %s has neither an object nor an error", part[i].Kind, part[i].ID)
+		}
+		results[indexes[i]] = result
+	}
+	return full, nil
 }
 
 // Store identifies the store behind the control plane.

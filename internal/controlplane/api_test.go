@@ -1,6 +1,8 @@
 package controlplane_test
 
 import (
+	"database/sql"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	_ "modernc.org/sqlite"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/client"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane"
@@ -198,6 +201,33 @@ func TestListAndBatchGet(t *testing.T) {
 	}
 }
 
+func TestABatchOfLargeObjectsIsReadInSeveralAnswers(t *testing.T) {
+	c, path := embedded(t)
+	handler := handlerOver(t, path)
+	var refs []client.Ref
+	var list []string
+	for i := range 6 {
+		id := fmt.Sprint("large-", i)
+		waivers := strings.TrimSuffix(strings.Repeat(`{"rule":"a/b","reason":"`+strings.Repeat("x", 1000)+`","expires":"2030-01-01"},`, 3700), ",")
+		mustCreate(t, c, "registered_model", id, `{"name":"`+id+`","waivers":[`+waivers+`]}`)
+		refs = append(refs, client.Ref{Kind: "registered_model", ID: id}, client.Ref{Kind: "registered_model", ID: fmt.Sprint("none-", i)})
+		list = append(list, `{"kind":"registered_model","id":"`+id+`"}`)
+	}
+	one := ask(t, handler, "POST", "/v1/resources:batchGet", "", `{"refs":[`+strings.Join(list, ",")+`]}`)
+	if one.Code != 200 || one.Body.Len() > 17<<20 || strings.Count(one.Body.String(), `"BATCH_FULL"`) != 2 {
+		t.Errorf("%d, %d bytes, %d without room", one.Code, one.Body.Len(), strings.Count(one.Body.String(), "BATCH_FULL"))
+	}
+	results, err := c.BatchGet(t.Context(), refs)
+	if err != nil || len(results) != len(refs) {
+		t.Fatal(len(results), err)
+	}
+	for i, r := range results {
+		if r.Ref != refs[i] || (i%2 == 0) != (r.Err == nil) || i%2 == 0 && r.Object.ID != refs[i].ID || i%2 == 1 && !client.IsNotFound(r.Err) {
+			t.Errorf("%v: %v %v", refs[i], r.Ref, r.Err)
+		}
+	}
+}
+
 func TestRequestsAndAnswers(t *testing.T) {
 	handler, closer, err := controlplane.OpenEmbedded(filepath.Join(t.TempDir(), "mlops.db"), controlplane.Options{})
 	if err != nil {
@@ -223,6 +253,7 @@ func TestRequestsAndAnswers(t *testing.T) {
 		"a revision of long ago":               {"PUT", "/v1/registered_model/fraud", `If-Match: "a", "b"`, body(fraud), 412, "ETAG_MISMATCH", "changed by somebody else"},
 		"a weak tag never matches":             {"PUT", "/v1/registered_model/fraud", `If-Match: W/"a"`, body(fraud), 412, "ETAG_MISMATCH", ""},
 		"a tag without quotes":                 {"PUT", "/v1/registered_model/fraud", `If-Match: abc`, body(fraud), 400, "INVALID_ARGUMENT", "double quotes"},
+		"tags without a comma":                 {"PUT", "/v1/registered_model/fraud", `If-Match: "a" "b"`, body(fraud), 400, "INVALID_ARGUMENT", "comma"},
 		"another name in the address":          {"PUT", "/v1/registered_model/other", create, body(fraud), 400, "INVALID_ARGUMENT", "must equal"},
 		"an attribute that there is none of":   {"PUT", "/v1/registered_model/m", create, body(`{"name":"m","ownr":"x"}`), 422, "INVALID_ARGUMENT", "ownr"},
 		"an attribute of another type":         {"PUT", "/v1/registered_model/m", create, body(`{"name":"m","tags":["x"]}`), 422, "INVALID_ARGUMENT", "tags"},
@@ -463,4 +494,45 @@ func BenchmarkEmbedded(b *testing.B) {
 			}
 		}
 	})
+}
+
+// The cost of a page follows from its size, not from how much else there is.
+func BenchmarkPageOf100(b *testing.B) {
+	for _, others := range []int{1_000, 10_000, 100_000} {
+		path := filepath.Join(b.TempDir(), "mlops.db")
+		handler, closer, err := controlplane.OpenEmbedded(path, controlplane.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := client.NewEmbedded(handler).Create(b.Context(), "registered_model", "fraud", json.RawMessage(fraud)); err != nil {
+			b.Fatal(err)
+		}
+		db, err := sql.Open("sqlite", path)
+		if err == nil {
+			_, err = db.Exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
+				INSERT INTO objects SELECT 'registered_model', printf('m%06d', i), '', printf('u%d', i), 1, 0, 0, ? FROM n`, others, fraud)
+		}
+		if err == nil {
+			_, err = db.Exec(`INSERT INTO events (at, action, kind, id, uid, generation) SELECT 0, 'created', kind, id, uid, 1 FROM objects`)
+		}
+		if err := errors.Join(err, db.Close()); err != nil {
+			b.Fatal(err)
+		}
+		middle := base64.RawURLEncoding.EncodeToString([]byte(fmt.Sprintf("m%06d", others/2)))
+		for name, url := range map[string]string{
+			"objects": "/v1/registered_model?page_size=100&page_token=" + middle,
+			"events":  fmt.Sprintf("/v1/events?page_size=100&after=%d", others/2),
+		} {
+			b.Run(fmt.Sprintf("%s of %d", name, others), func(b *testing.B) {
+				for b.Loop() {
+					recorder := httptest.NewRecorder()
+					handler.ServeHTTP(recorder, httptest.NewRequestWithContext(b.Context(), "GET", "http://x"+url, nil))
+					if recorder.Code != 200 || strings.Count(recorder.Body.String(), `"uid"`) != 100 {
+						b.Fatal(recorder.Code, recorder.Body)
+					}
+				}
+			})
+		}
+		_ = closer.Close()
+	}
 }

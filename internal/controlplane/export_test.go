@@ -3,6 +3,8 @@ package controlplane
 import (
 	"maps"
 	"slices"
+
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
 )
 
 // Routes lists every method and address of the API, for tests.
@@ -26,3 +28,6 @@ func Codes() []string {
 	slices.Sort(out)
 	return out
 }
+
+// StatusOf is the HTTP status of a code, for tests.
+func StatusOf(code string) int { return statuses[port.Code(code)] }

@@ -770,7 +770,11 @@ func entityTags(header, list string, takeWeak bool) ([]string, error) {
 		if !weak || takeWeak {
 			tags = append(tags, strong[:end+2])
 		}
-		rest = strings.TrimLeft(strong[end+2:], " \t,")
+		after := strings.TrimLeft(strong[end+2:], " \t")
+		rest = strings.TrimLeft(after, " \t,")
+		if rest != "" && after == rest {
+			return nil, invalid("%s has entity tags without a comma between them: %s.", header, quote(list))
+		}
 	}
 	return tags, nil
 }

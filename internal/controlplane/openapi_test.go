@@ -2,6 +2,7 @@ package controlplane_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
@@ -27,53 +28,99 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the generated parts of spec/openapi.yaml")
 
-// The parts of the document that follow from the kinds, by their markers.
-var generated = map[string]struct {
-	indent string
-	of     func() map[string]any
+// The parts of files that follow from the kinds and the handler, by their markers.
+var generated = []struct {
+	file, begin, end string
+	text             func(t *testing.T) string
 }{
-	"paths":   {"  ", kindPaths},
-	"schemas": {"    ", kindSchemas},
+	{"spec/openapi.yaml", ": begin paths\n", "  # Generated: end paths\n", asYAML("  ", kindPaths)},
+	{"spec/openapi.yaml", ": begin schemas\n", "    # Generated: end schemas\n", asYAML("    ", kindSchemas)},
+	{"docs/api.md", ": begin routes -->\n", "<!-- Generated: end routes -->\n", routeTable},
+	{"docs/api.md", ": begin codes -->\n", "<!-- Generated: end codes -->\n", codeTable},
 }
 
 func TestTheDocumentDescribesTheKinds(t *testing.T) {
-	path := filepath.Join("..", "..", "spec", "openapi.yaml")
-	before, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	after := string(before)
-	for name, part := range generated {
-		head, rest, ok := strings.Cut(after, ": begin "+name+"\n")
-		_, tail, ok2 := strings.Cut(rest, part.indent+"# Generated: end "+name+"\n")
-		if !ok || !ok2 {
-			t.Fatalf("%s has lost its markers of the %s", path, name)
+	for _, part := range generated {
+		path := filepath.Join("..", "..", filepath.FromSlash(part.file))
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
 		}
-		text, err := yaml.Marshal(part.of())
+		before := string(data)
+		head, rest, begins := strings.Cut(before, part.begin)
+		_, tail, ends := strings.Cut(rest, part.end)
+		if !begins || !ends {
+			t.Fatalf("%s has lost its markers %q and %q", part.file, part.begin, part.end)
+		}
+		after := head + part.begin + part.text(t) + part.end + tail
+		if *update {
+			if err := os.WriteFile(path, []byte(after), 0o644); err != nil { //nolint:gosec // a source file
+				t.Fatal(err)
+			}
+		} else if diff := cmp.Diff(before, after); diff != "" {
+			t.Errorf("%s is out of date (go generate ./internal/controlplane):\n%s", part.file, diff)
+		}
+	}
+}
+
+func asYAML(indent string, of func() map[string]any) func(*testing.T) string {
+	return func(t *testing.T) string {
+		text, err := yaml.Marshal(of())
 		if err != nil {
 			t.Fatal(err)
 		}
 		var block strings.Builder
 		for line := range strings.Lines(string(text)) {
 			if strings.TrimSpace(line) != "" {
-				line = part.indent + line
+				block.WriteString(indent)
 			}
 			block.WriteString(line)
 		}
-		after = head + ": begin " + name + "\n" + block.String() + part.indent + "# Generated: end " + name + "\n" + tail
+		return block.String()
 	}
-	if *update {
-		if err := os.WriteFile(path, []byte(after), 0o644); err != nil { //nolint:gosec // a source file
-			t.Fatal(err)
+}
+
+// routeTable lists what the document, as it is on the disk, describes.
+func routeTable(t *testing.T) string {
+	data, err := os.ReadFile(filepath.Join("..", "..", "spec", "openapi.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Paths map[string]map[string]json.RawMessage `json:"paths"`
+	}
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		t.Fatal(err)
+	}
+	table := "| path | methods |\n|---|---|\n"
+	for _, path := range slices.Sorted(maps.Keys(doc.Paths)) {
+		var uses []string
+		for _, method := range []string{"get", "put", "post", "delete"} {
+			var operation struct {
+				Summary string `json:"summary"`
+			}
+			if raw, ok := doc.Paths[path][method]; ok {
+				if err := json.Unmarshal(raw, &operation); err != nil {
+					t.Fatal(err)
+				}
+				uses = append(uses, "`"+strings.ToUpper(method)+"` "+strings.ToLower(operation.Summary[:1])+operation.Summary[1:])
+			}
 		}
-		return
+		table += "| `" + path + "` | " + strings.Join(uses, "; ") + " |\n"
 	}
-	if diff := cmp.Diff(string(before), after); diff != "" {
-		t.Errorf("spec/openapi.yaml does not say what the kinds are (go generate ./internal/controlplane):\n%s", diff)
+	return table
+}
+
+func codeTable(*testing.T) string {
+	table := "| code | status |\n|---|---|\n"
+	for _, code := range controlplane.Codes() {
+		status := fmt.Sprint(controlplane.StatusOf(code))
+		if code == "INVALID_ARGUMENT" {
+			status = "400; 422 where attributes are at fault"
+		}
+		table += "| `" + code + "` | " + status + " |\n"
 	}
-	if !bytes.Equal(before, spec.OpenAPI) {
-		t.Error("the compiled document is not the file")
-	}
+	return table
 }
 
 // schemaName is a kind's name in the document: DriftMonitor.
@@ -102,6 +149,61 @@ func responses(statuses ...string) map[string]any {
 		out[status] = reference("responses", problems[status])
 	}
 	return out
+}
+
+// examples are attributes of each kind, such as a policy that passes has them.
+var examples = map[string]string{
+	"registered_model": `{"name":"fraud","owner":"risk-ml","risk":"high","tags":{"team":"risk"},"deletion_policy":"prevent"}`,
+	"baseline": `{"model":"fraud","name":"score",
+		"bins":[{"upper":0.1,"count":800},{"upper":0.5,"count":150},{"count":50}],
+		"profile":{"name":"score","bins":3,"samples":1000,"shares":[0.8,0.15,0.05]}}`,
+	"model_version": `{"model":"fraud","source":"runs:/0f3c5b7a9d1e4c2f8a6b0d9e7c5f3a1b/model","metrics":{"roc_auc":0.931},
+		"gates":[{"metric":"roc_auc","minimum":0.92,"test_samples":40000,"prevalence":0.05}]}`,
+	"model_alias": `{"model":"fraud","alias":"champion","version":1,"reason":"better on recent months"}`,
+	"performance_monitor": `{"model":"fraud","name":"auc","metric":"auc","baseline_value":0.9,"tolerance":0.04,"prevalence":0.1,
+		"labels":{"delay":"48h","requests_per_second":0.05,"labelled_share":0.2},"window":{"duration":"7d"},"schedule":{"every":"1d"}}`,
+	"service_monitor": `{"model":"fraud","name":"p99","metric":"latency","quantile":0.99,"baseline_value":0.25,"log_std_dev":0.5,
+		"window":{"duration":"10m","requests_per_second":10},"schedule":{"every":"10m"}}`,
+	"drift_monitor": `{"model":"fraud","name":"score","feature":"score","metric":"psi",
+		"baseline":{"name":"score","bins":3,"samples":1000},
+		"window":{"duration":"1h","samples":500},"schedule":{"every":"1h"}}`,
+	"alert_threshold": `{"model":"fraud","name":"score-drift",
+		"signal":{"kind":"data_drift","metric":"psi","model":"fraud","monitor":"score","bins":3,"baseline_samples":1000,"window_samples":500,"window_seconds":3600,"every_seconds":3600},
+		"operator":">","value":0.1,"for":"0s","severity":"ticket","owner":"risk-ml","runbook_url":"https://runbooks.example.com/score-drift","false_alarms_per_30d":1}`,
+	"rollout_policy": `{"model":"fraud","name":"canary","risk":"high","traffic":{"requests_per_second":40},
+		"stages":[{"name":"canary","kind":"canary","traffic_percent":5,"duration":"2h"},{"name":"full","kind":"full","traffic_percent":100}],
+		"guardrails":[{"name":"errors","metric":"error_rate","baseline_rate":0.005,"maximum":0.01,"every":"5m","failure_limit":3}]}`,
+}
+
+func exampleOf(kind *spec.Kind) map[string]any {
+	var out map[string]any
+	if err := json.Unmarshal([]byte(examples[kind.Name]), &out); err != nil {
+		panic(fmt.Sprintf("an example of a %s for spec/openapi.yaml: %v", kind.Name, err))
+	}
+	return out
+}
+
+func TestTheDocumentsExamplesAreAccepted(t *testing.T) {
+	handler := handlerOver(t, filepath.Join(t.TempDir(), "mlops.db"))
+	for _, kind := range spec.All() {
+		example := exampleOf(kind)
+		path := "/v1/" + kind.Name
+		method, header := "PUT", "If-None-Match: *"
+		for _, key := range kind.Key {
+			if key == kind.Numbered {
+				method, header = "POST", "Idempotency-Key: example"
+				continue
+			}
+			path += "/" + fmt.Sprint(example[key])
+		}
+		body, err := json.Marshal(map[string]any{"attributes": example})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer := ask(t, handler, method, path, header, string(body)); answer.Code != http.StatusCreated {
+			t.Errorf("%s: %d %s", kind.Name, answer.Code, answer.Body)
+		}
+	}
 }
 
 func kindPaths() map[string]any {
@@ -160,7 +262,7 @@ func kindPaths() map[string]any {
 		put["requestBody"] = map[string]any{"required": true, "content": map[string]any{"application/json": map[string]any{"schema": map[string]any{
 			"type": "object", "additionalProperties": false, "required": []string{"attributes"},
 			"properties": map[string]any{"attributes": reference("schemas", name+"Attributes")},
-		}}}}
+		}, "example": map[string]any{"attributes": exampleOf(kind)}}}}
 		removeParameters := []any{reference("parameters", "IfMatch")}
 		if kind.Name == "registered_model" {
 			removeParameters = append(removeParameters, map[string]any{

@@ -1,5 +1,6 @@
 // Package testtools finds the external programs that some tests need: the
-// Terraform or OpenTofu command line, promtool, and a Python that has MLflow.
+// Terraform or OpenTofu command line, promtool, and Pythons that have MLflow and
+// schemathesis.
 //
 // `make test` installs them under .cache in the checkout and names them in
 // environment variables. A test that asks for a tool which is not there is
@@ -23,6 +24,8 @@ const (
 	Promtool = "MLOPS_TEST_PROMTOOL"
 	// PythonMLflow is a Python interpreter that can import mlflow.
 	PythonMLflow = "MLOPS_TEST_PYTHON"
+	// PythonSchemathesis is a Python interpreter that can import schemathesis.
+	PythonSchemathesis = "MLOPS_TEST_SCHEMATHESIS_PYTHON"
 )
 
 // Require returns the path of the tool that the environment variable name

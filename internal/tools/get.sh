@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Prints the path of a tool, installing it first if need be:
 #
-#   internal/tools/get.sh terraform|tofu|promtool|mlflow|peers|golangci-lint|tfplugindocs|gotestsum|goreleaser
+#   internal/tools/get.sh terraform|tofu|promtool|mlflow|peers|schemathesis|golangci-lint|tfplugindocs|gotestsum|goreleaser
 #
 # "terraform" is the terraform or tofu on PATH, or else OpenTofu built from its
-# Go module. "mlflow" and "peers" are the Python interpreters of virtual
-# environments with MLflow, and with what the statistics are compared with. Everything goes under .cache/tools, in folders named by version, so
-# that a second run finds it there; nothing outside the checkout changes but
-# Go's and pip's own caches. On failure the last line of standard error says why.
+# Go module. "mlflow", "peers" and "schemathesis" are the Python interpreters of
+# virtual environments with MLflow, with what the statistics are compared with, and
+# with what tests the HTTP API. Everything goes under .cache/tools, in folders named
+# by version, so that a second run finds it there; nothing outside the checkout
+# changes but Go's and pip's own caches. On failure the last line of standard error
+# says why.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -152,6 +154,9 @@ mlflow() { python_with "$here/mlflow/requirements.txt" mlflow.server '850 MB'; }
 # What the statistics are compared with: Evidently, NannyML, statsmodels.
 peers() { python_with "$root/internal/stats/testdata/generate/requirements.txt" 'evidently, nannyml, statsmodels' '2.3 GB'; }
 
+# What the HTTP API is tested with: requests made from its OpenAPI document.
+schemathesis() { python_with "$here/schemathesis/requirements.txt" schemathesis '100 MB'; }
+
 # python_with REQUIREMENTS MODULES SIZE: the Python of a virtual environment that
 # has what the file lists and can import the modules.
 python_with() {
@@ -187,10 +192,10 @@ python_from_pypi() {
 
 tool=${1:-}
 case $tool in
-  terraform | tofu | promtool | mlflow | peers) "$tool" ;;
+  terraform | tofu | promtool | mlflow | peers | schemathesis) "$tool" ;;
   golangci-lint) go_tool golangci-lint github.com/golangci/golangci-lint/v2 github.com/golangci/golangci-lint/v2/cmd/golangci-lint ;;
   tfplugindocs) go_tool tfplugindocs github.com/hashicorp/terraform-plugin-docs github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs ;;
   gotestsum) go_tool gotestsum gotest.tools/gotestsum gotest.tools/gotestsum ;;
   goreleaser) go_tool goreleaser github.com/goreleaser/goreleaser/v2 github.com/goreleaser/goreleaser/v2 ;;
-  *) die "usage: internal/tools/get.sh terraform|tofu|promtool|mlflow|peers|golangci-lint|tfplugindocs|gotestsum|goreleaser" ;;
+  *) die "usage: internal/tools/get.sh terraform|tofu|promtool|mlflow|peers|schemathesis|golangci-lint|tfplugindocs|gotestsum|goreleaser" ;;
 esac

@@ -34,6 +34,7 @@ prepare() {
 : >"$env_file"
 prepare MLOPS_TEST_PYTHON mlflow
 prepare MLOPS_TEST_PEERS_PYTHON peers
+prepare MLOPS_TEST_SCHEMATHESIS_PYTHON schemathesis
 prepare MLOPS_TEST_PROMTOOL promtool
 prepare MLOPS_TEST_TERRAFORM terraform
 

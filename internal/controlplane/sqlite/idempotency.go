@@ -39,7 +39,7 @@ func deref(o *port.Object) port.Object {
 // recall returns what was answered to the key, or nil.
 func recall(ctx context.Context, tx *sql.Tx, now time.Time, key port.Once) (*port.Object, error) {
 	var request, answer string
-	err := tx.QueryRowContext(ctx, `SELECT request, answer FROM idempotency WHERE key = ? AND expires_at > ?`, key.Key, now.UnixMilli()).Scan(&request, &answer)
+	err := tx.QueryRowContext(ctx, selectAnswer, key.Key, now.UnixMilli()).Scan(&request, &answer)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil
@@ -60,7 +60,7 @@ func remember(ctx context.Context, tx *sql.Tx, now time.Time, key port.Once, ans
 	if err := encoder.Encode(answer); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM idempotency WHERE expires_at <= ?`, now.UnixMilli()); err != nil {
+	if _, err := tx.ExecContext(ctx, deleteAnswers, now.UnixMilli()); err != nil {
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO idempotency (key, request, answer, expires_at) VALUES (?, ?, ?, ?)`,

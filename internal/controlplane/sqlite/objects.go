@@ -20,6 +20,18 @@ const maxPageBytes = 16 << 20
 
 const columns = `kind, id, uid, generation, created_at, updated_at, attributes`
 
+// What is read, by statement. Each costs what it returns, however large the file
+// is: TestReadsCostWhatTheyReturn.
+const (
+	selectObject    = `SELECT ` + columns + ` FROM objects WHERE kind = ? AND id = ?`
+	selectPage      = `SELECT ` + columns + ` FROM objects WHERE kind = ? AND id > ? ORDER BY id LIMIT ?`
+	selectModelPage = `SELECT ` + columns + ` FROM objects WHERE model = ? AND model <> '' AND kind = ? AND id > ? ORDER BY id LIMIT ?`
+	selectChildren  = `SELECT kind, id FROM objects WHERE model = ? AND model <> '' ORDER BY kind, id LIMIT ?`
+	selectEvents    = `SELECT seq, at, action, kind, id, uid, generation FROM events WHERE seq > ? ORDER BY seq LIMIT ?`
+	selectAnswer    = `SELECT request, answer FROM idempotency WHERE key = ? AND expires_at > ?`
+	deleteAnswers   = `DELETE FROM idempotency WHERE expires_at <= ?`
+)
+
 type row interface{ Scan(dest ...any) error }
 
 func scan(r row) (*port.Object, error) {
@@ -45,7 +57,7 @@ type querier interface {
 
 // find returns the current object, or nil.
 func find(ctx context.Context, q querier, ref port.Ref) (*port.Object, error) {
-	o, err := scan(q.QueryRowContext(ctx, `SELECT `+columns+` FROM objects WHERE kind = ? AND id = ?`, ref.Kind, ref.ID))
+	o, err := scan(q.QueryRowContext(ctx, selectObject, ref.Kind, ref.ID))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -82,11 +94,11 @@ func (s *Store) list(ctx context.Context, kind, model string, page port.PageRequ
 		return port.Page{}, err
 	}
 	// One more than asked for tells whether there is another page.
-	where, arguments := `kind = ? AND id > ?`, []any{kind, string(after)}
+	query, arguments := selectPage, []any{kind, string(after), size + 1}
 	if model != "" {
-		where, arguments = `model = ? AND model <> '' AND `+where, append([]any{model}, arguments...)
+		query, arguments = selectModelPage, append([]any{model}, arguments...)
 	}
-	rows, err := f.read.QueryContext(ctx, `SELECT `+columns+` FROM objects WHERE `+where+` ORDER BY id LIMIT ?`, append(arguments, size+1)...)
+	rows, err := f.read.QueryContext(ctx, query, arguments...)
 	if err != nil {
 		return port.Page{}, s.classify(err)
 	}
@@ -195,7 +207,7 @@ func (s *Store) delete(ctx context.Context, d port.Delete) (port.Object, error) 
 }
 
 func children(ctx context.Context, q rowsQuerier, model string) ([]port.Ref, error) {
-	return refs(ctx, q, `SELECT kind, id FROM objects WHERE model = ? AND model <> '' ORDER BY kind, id LIMIT ?`, model, port.MaxPageSize)
+	return refs(ctx, q, selectChildren, model, port.MaxPageSize)
 }
 
 type rowsQuerier interface {

@@ -85,7 +85,7 @@ func (p policies) Events(ctx context.Context, after int64, limit int) ([]port.Ev
 	if err != nil || f == nil {
 		return nil, err
 	}
-	rows, err := f.read.QueryContext(ctx, `SELECT seq, at, action, kind, id, uid, generation FROM events WHERE seq > ? ORDER BY seq LIMIT ?`, after, limit)
+	rows, err := f.read.QueryContext(ctx, selectEvents, after, limit)
 	if err != nil {
 		return nil, p.store.classify(err)
 	}

@@ -417,6 +417,49 @@ func TestAFileOfAnEarlierReleaseIsReadAsItIsAndBroughtUpToDateByTheFirstWrite(t 
 	}
 }
 
+func TestReadsCostWhatTheyReturn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mlops.db")
+	if _, err := put(t, openStore(t, path), "m"); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	want := map[string][]string{
+		"an object":                   {"SEARCH objects USING INDEX sqlite_autoindex_objects_1 (kind=? AND id=?)"},
+		"a page of objects":           {"SEARCH objects USING INDEX sqlite_autoindex_objects_1 (kind=? AND id>?)"},
+		"a page of a model's objects": {"SEARCH objects USING INDEX objects_of_model (model=? AND kind=? AND id>?)"},
+		"a model's children":          {"SEARCH objects USING COVERING INDEX objects_of_model (model=?)"},
+		"a page of events":            {"SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
+		"an answer to a key":          {"SEARCH idempotency USING PRIMARY KEY (key=?)"},
+		"the answers that are old":    {"SEARCH idempotency USING INDEX idempotency_by_expiry (expires_at<?)"},
+	}
+	got := map[string][]string{}
+	for name, statement := range sqlite.Reads {
+		parameters := make([]any, strings.Count(statement, "?"))
+		rows, err := db.Query(`EXPLAIN QUERY PLAN `+statement, parameters...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			var id, parent, unused int
+			var step string
+			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+				t.Fatal(err)
+			}
+			got[name] = append(got[name], step) // a sort would be a step of its own
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestADirectoryThatIsMissingIsEmptyAndNotMade(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "missing", "mlops.db")
 	store := openStore(t, path)

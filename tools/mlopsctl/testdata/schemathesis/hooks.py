@@ -1,0 +1,48 @@
+"""What schemathesis cannot know of the API, so that most requests that are meant to
+be valid reach the stores instead of ending at the first check."""
+
+import json
+import re
+import zlib
+from urllib.parse import unquote
+
+import schemathesis
+
+REVISION = re.compile(r'^"[0-9a-f-]{36}\.[0-9]+"$')  # an ETag that the server gave
+
+
+def valid(case):
+    return case.meta is not None and not case.meta.generation.mode.is_negative
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    if isinstance(case.query, dict) and str(case.query.get("wait", "")).isdecimal():
+        case.query["wait"] = min(int(case.query["wait"]), 1)  # nobody writes meanwhile
+    if not valid(case) or case.method.upper() != "PUT" or not isinstance(case.body, dict):
+        return
+    # The names in the address and in the attributes are the same, and most models
+    # are the one that the test has made.
+    attributes = case.body.get("attributes")
+    if not isinstance(attributes, dict):
+        return
+    # Attributes that fit the schema are mostly at odds with each other. Every second
+    # time they are the document's example with one of them in it, or none.
+    drawn = sorted(set(attributes) - {"model", "name"})
+    choice = zlib.crc32(json.dumps(attributes, sort_keys=True).encode())
+    if choice % 2:
+        content = case.operation.definition.raw["requestBody"]["content"]["application/json"]
+        example = dict(content["example"]["attributes"])
+        if drawn and choice % 3:
+            name = drawn[choice % len(drawn)]
+            example[name] = attributes[name]
+        case.body["attributes"] = attributes = example
+    if "model" in case.path_parameters and case.path_parameters["model"] != "missing":
+        case.path_parameters["model"] = "fraud"
+    attributes.update({k: unquote(v) for k, v in case.path_parameters.items() if k in ("model", "name", "alias")})
+    # Create, or replace the revision that an answer before has named.
+    if REVISION.match(case.headers.get("If-Match") or ""):
+        case.headers.pop("If-None-Match", None)
+    else:
+        case.headers.pop("If-Match", None)
+        case.headers["If-None-Match"] = "*"
