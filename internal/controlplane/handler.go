@@ -10,7 +10,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,13 +35,14 @@ const (
 //	GET    /v1/{kind}                ?page_size=&page_token=
 //	POST   /v1/resources:batchGet    {"refs": [{"kind", "id"}]}
 //	GET    /v1/events                ?after=&page_size=
+//	GET    /v1/audit                 ?after=&page_size=
 //	GET    /v1/store
 //	GET    /healthz, /readyz
 //
 // Each name of a path is percent-escaped by itself. Errors are problem+json with
 // a stable `code`.
 func NewHandler(service *Service) http.Handler {
-	return &handler{service: service, log: service.log}
+	return observe(&handler{service: service, log: service.log}, service.log, nil)
 }
 
 type handler struct {
@@ -50,37 +50,14 @@ type handler struct {
 	log     *slog.Logger
 }
 
-// statusRecorder remembers what was answered, for the log.
-type statusRecorder struct {
-	http.ResponseWriter
-	status int
-}
-
-func (r *statusRecorder) WriteHeader(status int) {
-	r.status = status
-	r.ResponseWriter.WriteHeader(status)
-}
-
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	start := time.Now()
-	recorder := &statusRecorder{ResponseWriter: w}
-	defer func() {
-		if cause := recover(); cause != nil {
-			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-				panic(cause)
-			}
-			h.log.ErrorContext(r.Context(), "panic", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
-			if recorder.status == 0 {
-				writeProblem(recorder, fmt.Errorf("panic: %v", cause))
-			}
+	if err := h.route(w, r); err != nil {
+		switch code := problemOf(err).Code; code {
+		case codeInternal, port.CodeStoreUnusable, port.CodeStoreFull, port.CodeRegistryError:
+			h.log.ErrorContext(r.Context(), "request failed", "request_id", port.CallerOf(r.Context()).RequestID,
+				"method", r.Method, "path", r.URL.Path, "code", string(code), "error", err, "cause", errors.Unwrap(err))
 		}
-		h.log.InfoContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", recorder.status, "duration", time.Since(start))
-	}()
-	if err := h.route(recorder, r); err != nil {
-		if code := problemOf(err).Code; code == codeInternal || code == port.CodeStoreUnusable || code == port.CodeRegistryError {
-			h.log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "code", string(code), "error", err, "cause", errors.Unwrap(err))
-		}
-		writeProblem(recorder, err)
+		writeProblem(w, err)
 	}
 }
 
@@ -96,6 +73,8 @@ func (h *handler) route(w http.ResponseWriter, r *http.Request) error {
 		return only(w, r, map[string]endpoint{http.MethodGet: h.store})
 	case "/v1/events":
 		return only(w, r, map[string]endpoint{http.MethodGet: h.events})
+	case "/v1/audit":
+		return only(w, r, map[string]endpoint{http.MethodGet: h.audit})
 	case "/v1/resources:batchGet":
 		return only(w, r, map[string]endpoint{http.MethodPost: h.batchGet})
 	}
@@ -302,17 +281,7 @@ func (h *handler) batchGet(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (h *handler) events(w http.ResponseWriter, r *http.Request) error {
-	query, err := parameters(r, "after", "page_size")
-	if err != nil {
-		return err
-	}
-	var after int64
-	if text := query.Get("after"); text != "" {
-		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 0 {
-			return invalid("after is the seq of the last event you have, not %s.", quote(text))
-		}
-	}
-	size, err := pageSize(query)
+	after, size, err := position(r)
 	if err != nil {
 		return err
 	}
@@ -328,10 +297,11 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request) error {
 		ID         string    `json:"id"`
 		UID        string    `json:"uid"`
 		Generation int64     `json:"generation"`
+		Actor      string    `json:"actor,omitempty"`
 	}
 	items, next := make([]event, len(found)), after
 	for i, e := range found {
-		items[i] = event{e.Seq, e.At, e.Action, e.Kind, e.ID, e.UID, e.Generation}
+		items[i] = event{e.Seq, e.At, e.Action, e.Kind, e.ID, e.UID, e.Generation, e.Actor}
 		next = e.Seq
 	}
 	writeOK(w, struct {
@@ -340,6 +310,21 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request) error {
 		Next int64 `json:"next_after"`
 	}{items, next})
 	return nil
+}
+
+// position reads what a reader of a sequence has, and how much more it wants.
+func position(r *http.Request) (after int64, size int, err error) {
+	query, err := parameters(r, "after", "page_size")
+	if err != nil {
+		return 0, 0, err
+	}
+	if text := query.Get("after"); text != "" {
+		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 0 {
+			return 0, 0, invalid("after is the seq of the last entry you have, not %s.", quote(text))
+		}
+	}
+	size, err = pageSize(query)
+	return after, size, err
 }
 
 func (h *handler) store(w http.ResponseWriter, r *http.Request) error {

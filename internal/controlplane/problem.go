@@ -23,6 +23,8 @@ const (
 	codePayloadTooLarge      port.Code = "PAYLOAD_TOO_LARGE"
 	codeUnsupportedMediaType port.Code = "UNSUPPORTED_MEDIA_TYPE"
 	codeUnauthenticated      port.Code = "UNAUTHENTICATED"
+	codePermissionDenied     port.Code = "PERMISSION_DENIED"
+	codeRateLimited          port.Code = "RATE_LIMITED"
 	codeInternal             port.Code = "INTERNAL"
 )
 
@@ -66,6 +68,12 @@ func statusOf(e *port.Error) int {
 		return http.StatusUnsupportedMediaType
 	case codeUnauthenticated:
 		return http.StatusUnauthorized
+	case codePermissionDenied:
+		return http.StatusForbidden
+	case codeRateLimited:
+		return http.StatusTooManyRequests
+	case port.CodeStoreFull:
+		return http.StatusInsufficientStorage
 	}
 	return http.StatusInternalServerError
 }
@@ -90,6 +98,9 @@ func problemOf(err error) problem {
 
 func writeProblem(w http.ResponseWriter, err error) {
 	p := problemOf(err)
+	if recorder, ok := w.(*statusRecorder); ok {
+		recorder.code = p.Code
+	}
 	if p.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
 	}

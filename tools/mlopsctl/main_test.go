@@ -35,10 +35,11 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SOURCE_TESTDATA", source)
+			env.Values[serverKey{}] = &server{}
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "contract": contract,
+			"exits": exits, "contract": contract, "server": startServer, "signal": sendSignal, "request": request,
 		},
 	})
 }

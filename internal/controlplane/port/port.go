@@ -138,6 +138,8 @@ type Event struct {
 	Ref
 	UID        string
 	Generation int64
+	// Actor is the name of the token that wrote; empty where none was asked for.
+	Actor string
 }
 
 // The actions of events.
@@ -184,8 +186,11 @@ type Policies interface {
 	Events(ctx context.Context, after int64, limit int) ([]Event, error)
 	// Record appends the event of a write that happened in another store.
 	Record(ctx context.Context, action string, o Object) error
+	Auditor
 	// Info identifies the store.
 	Info(ctx context.Context) (Info, error)
+	// Usage says how much the store holds.
+	Usage(ctx context.Context) (Usage, error)
 	// Ready reports whether the store can answer.
 	Ready(ctx context.Context) error
 }
@@ -196,4 +201,12 @@ type Info struct {
 	ID string
 	// Exists is false until the first write.
 	Exists bool
+}
+
+// Usage is how much a store holds.
+type Usage struct {
+	// Bytes is the size on the disk.
+	Bytes int64
+	// Objects counts the objects of each kind that is there.
+	Objects map[string]int64
 }

@@ -20,6 +20,13 @@ func unusable(err error, format string, args ...any) error {
 	return &port.Error{Code: port.CodeStoreUnusable, Detail: fmt.Sprintf(format, args...), Err: err}
 }
 
+func full(err error, path string) error {
+	return &port.Error{
+		Code: port.CodeStoreFull, Err: err,
+		Detail: fmt.Sprintf("%s cannot grow: the disk is full, or a quota or a limit on file sizes is reached. Nothing was changed, and reads go on; free some space, then try again.", path),
+	}
+}
+
 // classify turns an error of the file system or of SQLite into one that says
 // the path, what is wrong and what helps. Errors of the port pass unchanged.
 func (s *Store) classify(err error) error {
@@ -40,7 +47,7 @@ func (s *Store) classify(err error) error {
 		case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
 			return unusable(err, "%s cannot be opened. The user needs read and write permission on the file and on the directory %s, where SQLite keeps its journal.", s.path, filepath.Dir(s.path))
 		case sqlite3.SQLITE_FULL:
-			return unusable(err, "%s cannot grow: the disk is full. Nothing was changed; free some space, then try again.", s.path)
+			return full(err, s.path)
 		case sqlite3.SQLITE_NOTADB:
 			return unusable(err, "%s is not a SQLite database. Set another path, or move the file away.", s.path)
 		case sqlite3.SQLITE_CORRUPT:

@@ -122,8 +122,9 @@ func (s *Store) put(ctx context.Context, w port.Write) (port.Object, error) {
 			}
 		}
 		out = port.Object{Ref: w.Ref, UID: uuid.NewString(), Generation: 1, CreatedAt: now, UpdatedAt: now, Attributes: w.Attributes}
-		action := port.Created
+		action, from := port.Created, ""
 		if current != nil {
+			from = current.ETag
 			out.UID, out.Generation, out.CreatedAt = current.UID, current.Generation+1, current.CreatedAt
 			action = port.Updated
 		}
@@ -134,7 +135,7 @@ func (s *Store) put(ctx context.Context, w port.Write) (port.Object, error) {
 			w.Kind, w.ID, w.Model, out.UID, out.Generation, now.UnixMilli(), now.UnixMilli(), string(w.Attributes)); err != nil {
 			return err
 		}
-		return record(ctx, tx, action, out, now)
+		return record(ctx, tx, action, out, from, out.ETag, now)
 	})
 	return out, err
 }
@@ -170,7 +171,7 @@ func (s *Store) delete(ctx context.Context, d port.Delete) (port.Object, error) 
 			return err
 		}
 		out = *current
-		return record(ctx, tx, port.Deleted, out, now)
+		return record(ctx, tx, port.Deleted, out, out.ETag, "", now)
 	})
 	return out, err
 }
@@ -192,10 +193,4 @@ func children(ctx context.Context, q interface {
 		refs = append(refs, ref)
 	}
 	return refs, rows.Err()
-}
-
-func record(ctx context.Context, tx *sql.Tx, action string, o port.Object, now time.Time) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO events (at, action, kind, id, uid, generation) VALUES (?, ?, ?, ?, ?, ?)`,
-		now.UnixMilli(), action, o.Kind, o.ID, o.UID, o.Generation)
-	return err
 }

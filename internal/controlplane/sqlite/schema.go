@@ -12,15 +12,25 @@ const (
 	// applicationID marks the file as a control plane's: "mlop" in ASCII, at
 	// byte 68 of the file, where `file` and SQLite look for it.
 	applicationID = 0x6d6c6f70
-	// schemaVersion is the newest layout that this program can read and write;
-	// a file carries its own as PRAGMA user_version.
-	schemaVersion = 1
+	// layoutOfAudit is the first layout whose events say who wrote.
+	layoutOfAudit = 2
 )
 
-// layout makes an empty file ours. `model` repeats the registered model of an
+// schemaVersion is the newest layout that this program can read and write; a
+// file carries its own as PRAGMA user_version.
+var schemaVersion = len(layouts)
+
+// layouts are the steps that made the layout what it is: the statements at index
+// i lead from layout i to i+1. An empty file takes them all, an older one those
+// that it lacks, with its first write; it can be read before. A step is never
+// changed once it was released, and only adds: older releases go on writing to a
+// file that they have open.
+var layouts = [][]string{layout1, layoutAudit}
+
+// layout1 makes an empty file ours. `model` repeats the registered model of an
 // object's key, so that a model's children are found without reading documents.
 // It is no foreign key: with an external registry the models live elsewhere.
-var layout = []string{
+var layout1 = []string{
 	`CREATE TABLE meta (
 		key   TEXT NOT NULL PRIMARY KEY,
 		value TEXT NOT NULL
@@ -48,6 +58,18 @@ var layout = []string{
 	) STRICT`,
 }
 
+// layoutAudit makes the events an audit log: who wrote, from which revision to
+// which, and whose writes were refused.
+var layoutAudit = []string{
+	`ALTER TABLE events ADD COLUMN actor      TEXT NOT NULL DEFAULT ''`,
+	`ALTER TABLE events ADD COLUMN address    TEXT NOT NULL DEFAULT ''`,
+	`ALTER TABLE events ADD COLUMN request_id TEXT NOT NULL DEFAULT ''`,
+	`ALTER TABLE events ADD COLUMN from_etag  TEXT NOT NULL DEFAULT ''`,
+	`ALTER TABLE events ADD COLUMN to_etag    TEXT NOT NULL DEFAULT ''`,
+	// Why a write was refused; empty for one that was carried out.
+	`ALTER TABLE events ADD COLUMN code       TEXT NOT NULL DEFAULT ''`,
+}
+
 // initialise lays out a file that holds nothing. Everything happens in one
 // transaction of SQLite's rollback journal: other processes see an empty file
 // or a complete one, and never one without its application id.
@@ -64,17 +86,47 @@ func initialise(ctx context.Context, db *sql.DB) error {
 	if tables > 0 {
 		return tx.Commit() // another process was faster
 	}
-	statements := append([]string{
-		fmt.Sprintf(`PRAGMA application_id = %d`, applicationID),
-		fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion),
-	}, layout...)
-	for _, statement := range statements {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return err
-		}
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d`, applicationID)); err != nil {
+		return err
+	}
+	if err := raise(ctx, tx, 0); err != nil {
+		return err
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO meta (key, value) VALUES ('store_id', ?)`, uuid.NewString()); err != nil {
 		return err
 	}
 	return tx.Commit()
+}
+
+// migrate brings an older file to the newest layout, in one transaction.
+func migrate(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }()
+	var version int
+	if err := tx.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
+		return err
+	}
+	if version >= schemaVersion {
+		return nil // another process was faster
+	}
+	if err := raise(ctx, tx, version); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// raise takes the steps from a layout to the newest one.
+func raise(ctx context.Context, tx *sql.Tx, version int) error {
+	for _, step := range layouts[version:] {
+		for _, statement := range step {
+			if _, err := tx.ExecContext(ctx, statement); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion))
+	return err
 }

@@ -23,6 +23,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
@@ -78,6 +79,9 @@ type file struct {
 	storeID string
 	read    *sql.DB
 	write   *sql.DB // nil until the first write
+	// layout is the file's when it was opened, or after it was migrated; a newer
+	// one only adds to it.
+	layout atomic.Int32
 	// frozen says that nothing can be written beside the file, so that SQLite
 	// was told to take it as it is.
 	frozen bool
@@ -258,6 +262,7 @@ func (s *Store) tryReader(ctx context.Context, info os.FileInfo, frozen bool) (_
 	if err != nil {
 		return nil, err
 	}
+	f.layout.Store(int32(version))
 	return f, nil
 }
 
@@ -318,10 +323,14 @@ func (s *Store) openWriter(ctx context.Context, f *file) error {
 			break
 		}
 	}
+	if err == nil {
+		err = migrate(ctx, db)
+	}
 	if err != nil {
 		_ = db.Close()
 		return err
 	}
+	f.layout.Store(int32(schemaVersion))
 	f.write = db
 	return nil
 }

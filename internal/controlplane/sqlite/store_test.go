@@ -297,9 +297,9 @@ func TestAFileThatIsNotOursIsLeftAlone(t *testing.T) {
 		}, []string{"another program"}},
 		"a newer layout": {func(t *testing.T, dir string) string {
 			path := filepath.Join(dir, "mlops.db")
-			otherDatabase(t, path, `PRAGMA application_id = 0x6d6c6f70`, `PRAGMA user_version = 2`, `CREATE TABLE objects (kind TEXT)`)
+			otherDatabase(t, path, `PRAGMA application_id = 0x6d6c6f70`, `PRAGMA user_version = 999`, `CREATE TABLE objects (kind TEXT)`)
 			return path
-		}, []string{"newer release", "layout 2"}},
+		}, []string{"newer release", "layout 999"}},
 		"our mark and no tables": {func(t *testing.T, dir string) string {
 			path := filepath.Join(dir, "mlops.db")
 			otherDatabase(t, path, `PRAGMA application_id = 0x6d6c6f70`, `PRAGMA user_version = 1`, `CREATE TABLE objects (kind TEXT)`)
