@@ -23,7 +23,7 @@ func unusable(err error, format string, args ...any) error {
 func full(err error, path string) error {
 	return &port.Error{
 		Code: port.CodeStoreFull, Err: err,
-		Detail: fmt.Sprintf("%s cannot grow: the disk is full, or a quota or a limit on file sizes is reached. Nothing was changed, and reads go on; free some space, then try again.", path),
+		Detail: fmt.Sprintf("%s cannot grow: the disk is full, or a quota or a limit on file sizes is reached (%v). Nothing was changed, and reads go on; free some space, then try again.", path, err),
 	}
 }
 
@@ -53,6 +53,12 @@ func (s *Store) classify(err error) error {
 		case sqlite3.SQLITE_CORRUPT:
 			return unusable(err, "%s is damaged (%v). Restore it from a backup; `sqlite3 FILE .recover` may save what is left.", s.path, err)
 		case sqlite3.SQLITE_IOERR:
+			switch e.Code() {
+			case sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE:
+				// What SQLite makes of a quota or a limit; it says SQLITE_FULL only
+				// of a full disk.
+				return full(err, s.path)
+			}
 			return unusable(err, "%s cannot be read or written: %v. Check the disk; network file systems without locks do not work.", s.path, err)
 		}
 	}

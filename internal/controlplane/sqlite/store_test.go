@@ -37,6 +37,8 @@ func TestMain(m *testing.M) {
 	switch mode := os.Getenv(childMode); mode {
 	case "":
 		os.Exit(m.Run())
+	case "fill up":
+		fillUp(os.Getenv(childPath))
 	case "write":
 		writeUntilKilled(os.Getenv(childPath), os.Getenv(childName), 1<<30)
 	case "write 100":
