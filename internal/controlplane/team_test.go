@@ -370,6 +370,15 @@ func TestPromtoolAcceptsTheMetrics(t *testing.T) {
 			t.Errorf("there is no %s", line)
 		}
 	}
+	page, err := os.ReadFile("../../docs/server.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range regexp.MustCompile(`(?m)^# TYPE (mlops_\S+)`).FindAllStringSubmatch(got.body, -1) {
+		if !bytes.Contains(page, []byte("`"+found[1]+"`")) {
+			t.Errorf("docs/server.md does not say what %s is", found[1])
+		}
+	}
 	for _, pattern := range []string{`(?m)^mlops_build_info\{go_version="go1\..*",version="1.2.3"\} 1$`, `(?m)^mlops_store_size_bytes [1-9]`, `(?m)^process_open_fds `, `(?m)^go_goroutines `} {
 		if !regexp.MustCompile(pattern).MatchString(got.body) {
 			t.Errorf("nothing is like %s in\n%s", pattern, got.body)
