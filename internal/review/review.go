@@ -32,6 +32,9 @@ type Options struct {
 	Enforcement Level
 	// Rules sets levels by rule id.
 	Rules map[string]Level
+	// Revision names the program exactly, so that what it found may be remembered
+	// (see [Reviewer.Recall]); empty remembers nothing.
+	Revision string
 }
 
 // Reviewer judges objects. It reads each data file once and is safe for use by
@@ -62,6 +65,8 @@ type Result struct {
 	Findings []Judged
 	// Waived are the findings that a waiver covers.
 	Waived []Waived
+	// Memory is what [Reviewer.Recall] takes; nil where nothing can be remembered.
+	Memory *Memory
 }
 
 // Judged is a finding with the level that enforcement gives it. Its Severity stays
@@ -125,7 +130,8 @@ func (r *Reviewer) Object(ctx context.Context, object spec.Object) Result {
 	}
 	inputs, trouble := r.inputs(ctx, object)
 	report, err := evaluate.Object(object.Kind, object.Value, inputs)
-	if err != nil {
+	failed := err != nil
+	if failed {
 		report = evaluate.Unknown(object.Kind, object.Value)
 		trouble.certain = append(trouble.certain, spec.Finding{
 			Rule: RuleInternal, Severity: spec.Error, Summary: internal.Summary,
@@ -136,6 +142,9 @@ func (r *Reviewer) Object(ctx context.Context, object spec.Object) Result {
 	result.Value = fill(object.Value, report.Computed)
 	result.Figures = figuresOf(object.Kind, result.Value)
 	result.Findings = certain(object, trouble.certain)
+	if !failed {
+		result.Memory = r.remember(object, report)
+	}
 	r.waive(&result, object, slices.Concat(trouble.judged, report.Findings), report.Judged)
 	return result
 }
