@@ -114,6 +114,8 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			"kept":          listKept,
 			"forget":        deleteKept,
 			"meddle":        rewriteKept,
+			"history":       listHistory,
+			"point":         pointElsewhere,
 			"attributes":    printKept,
 			"blackhole":     blackHole,
 			"serve":         serve,
@@ -220,7 +222,7 @@ func raceTerraform(ts *testscript.TestScript, _ bool, args []string) {
 func command(ts *testscript.TestScript, directory string, args ...string) *exec.Cmd {
 	cmd := exec.Command(ts.Getenv("TERRAFORM"), args...)
 	cmd.Dir = ts.MkAbs(directory)
-	for _, name := range []string{"PATH", "HOME", "TF_CLI_CONFIG_FILE", "CHECKPOINT_DISABLE", "TF_IN_AUTOMATION", "TF_CLI_ARGS_apply", "TF_CLI_ARGS_plan", "MLFLOW", "MLOPS_ENDPOINT", "TMPDIR", "WORK"} {
+	for _, name := range []string{"PATH", "HOME", "TF_CLI_CONFIG_FILE", "CHECKPOINT_DISABLE", "TF_IN_AUTOMATION", "TF_CLI_ARGS_apply", "TF_CLI_ARGS_plan", "MLFLOW", "MLOPS_ENDPOINT", "MLOPS_ACTOR", "TMPDIR", "WORK"} {
 		if value := ts.Getenv(name); value != "" {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
@@ -294,6 +296,32 @@ func deleteKept(ts *testscript.TestScript, _ bool, args []string) {
 	object, err := plane.Get(context.Background(), args[1], args[2])
 	ts.Check(err)
 	ts.Check(plane.Delete(context.Background(), args[1], args[2], object.ETag))
+}
+
+// listHistory writes the moves of an alias to output, newest first: history mlops.db
+// MODEL/ALIAS.
+func listHistory(ts *testscript.TestScript, _ bool, args []string) {
+	plane, done := open(ts, ts.MkAbs(args[0]))
+	defer done()
+	var out strings.Builder
+	for move, err := range plane.History(context.Background(), "model_alias", args[1]) {
+		ts.Check(err)
+		fmt.Fprintf(&out, "%s: %d -> %d %s\n", move.Who, move.From, move.To, move.Reason)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("output"), []byte(out.String()), 0o600))
+}
+
+// pointElsewhere moves an alias behind Terraform's back: point mlops.db MODEL ALIAS
+// VERSION.
+func pointElsewhere(ts *testscript.TestScript, _ bool, args []string) {
+	plane, done := open(ts, ts.MkAbs(args[0]))
+	defer done()
+	id := args[1] + "/" + args[2]
+	object, err := plane.Get(context.Background(), "model_alias", id)
+	ts.Check(err)
+	_, err = plane.As("mallory").Update(context.Background(), "model_alias", id, object.ETag,
+		json.RawMessage(fmt.Sprintf(`{"model":%q,"alias":%q,"version":%s,"reason":"by hand","waivers":null}`, args[1], args[2], args[3])))
+	ts.Check(err)
 }
 
 // rewriteKept writes an object anew behind Terraform's back, which makes it another

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os/user"
 	"slices"
 	"strings"
 	"time"
@@ -58,7 +59,7 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "MLOps policy as code, proved at plan time: registered models, rollout policies, data drift monitors and alert thresholds, with the figures that say whether each can do what it claims.",
 		Attributes: map[string]schema.Attribute{
-			"endpoint":          schema.StringAttribute{Optional: true, MarkdownDescription: "The URL of a control plane that `mlopsctl serve` runs. Left out, the provider runs one itself, over the file `path`. Also `MLOPS_ENDPOINT`."},
+			"endpoint":          schema.StringAttribute{Optional: true, MarkdownDescription: "The URL of a control plane that `mlopsctl serve` runs. Left out, the provider runs one itself, over the file `path`. Also `MLOPS_ENDPOINT`. The history of aliases names who runs Terraform as `MLOPS_ACTOR`, or as the user of the machine."},
 			"token":             schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "The bearer token for `endpoint`. Also `MLOPS_TOKEN`."},
 			"path":              schema.StringAttribute{Optional: true, MarkdownDescription: "The embedded control plane's SQLite file, relative to the working directory. Created by the first apply. Also `MLOPS_PATH`. Default `" + DefaultPath + "`."},
 			"enforcement":       schema.StringAttribute{Optional: true, MarkdownDescription: "What findings do: `error` (default) stops the plan where a rule says error, `warning` only warns, `off` is silent. Values that can never be valid are errors all the same."},
@@ -66,7 +67,7 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 			"request_timeout":   schema.StringAttribute{Optional: true, MarkdownDescription: "How long `endpoint` may take to answer one request before it is asked again, as `30s` (the default) or `2m`."},
 			"operation_timeout": schema.StringAttribute{Optional: true, MarkdownDescription: "How long one create, read, update or delete may take at `endpoint`, repeated requests included. Default `5m`."},
 			"mlflow": schema.SingleNestedAttribute{
-				Optional: true, MarkdownDescription: "Keep registered models in an MLflow registry. Everything else stays in the file `path`. MLflow's own environment variables fill what is left out here; without this block they do nothing.",
+				Optional: true, MarkdownDescription: "Keep registered models, their versions and aliases in an MLflow registry. Everything else stays in the file `path`. MLflow's own environment variables fill what is left out here; without this block they do nothing.",
 				Attributes: map[string]schema.Attribute{
 					"tracking_uri": schema.StringAttribute{Optional: true, MarkdownDescription: "The MLflow server's URL. Also `MLFLOW_REGISTRY_URI`, then `MLFLOW_TRACKING_URI`."},
 					"username":     schema.StringAttribute{Optional: true, MarkdownDescription: "The user for basic authentication. Also `MLFLOW_TRACKING_USERNAME`."},
@@ -165,7 +166,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 			resp.Diagnostics.AddAttributeError(path.Root("endpoint"), "Cannot use the endpoint", err.Error())
 			return
 		}
-		data.Client = remote
+		data.Client = remote.As(p.actor())
 		return
 	}
 
@@ -192,7 +193,19 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		return
 	}
 	p.opened.add(closer)
-	data.Client = client.NewEmbedded(handler)
+	data.Client = client.NewEmbedded(handler).As(p.actor())
+}
+
+// actor is who runs Terraform, for the history of aliases: MLOPS_ACTOR, or the user of
+// this machine.
+func (p *Provider) actor() string {
+	if name := p.value(types.StringNull(), "MLOPS_ACTOR"); name != "" {
+		return name
+	}
+	if who, err := user.Current(); err == nil {
+		return who.Username
+	}
+	return ""
 }
 
 func (p *Provider) reviewer(c configuration) *review.Reviewer {

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -10,24 +11,26 @@ import (
 
 // Baseline is the distribution that a data drift monitor compares with.
 type Baseline struct {
-	Model      Value[string]             `cty:"model"`
-	Name       Value[string]             `cty:"name"`
-	File       Value[BaselineFile]       `cty:"file"`
-	Bins       Value[[]Value[Bin]]       `cty:"bins"`
-	Binning    Value[Binning]            `cty:"binning"`
-	Waivers    Value[[]Value[Waiver]]    `cty:"waivers"`
-	ID         Value[string]             `cty:"id"`
-	UID        Value[string]             `cty:"uid"`
-	Profile    Value[Profile]            `cty:"profile"`
-	Evaluation Value[BaselineEvaluation] `cty:"evaluation"`
+	Model      Value[string]                    `cty:"model"`
+	Name       Value[string]                    `cty:"name"`
+	File       Value[BaselineFile]              `cty:"file"`
+	Bins       Value[[]Value[Bin]]              `cty:"bins"`
+	Binning    Value[Binning]                   `cty:"binning"`
+	Waivers    Value[[]Value[Waiver]]           `cty:"waivers"`
+	ID         Value[string]                    `cty:"id"`
+	UID        Value[string]                    `cty:"uid"`
+	Profile    Value[Profile]                   `cty:"profile"`
+	Profiles   Value[map[string]Value[Profile]] `cty:"profiles"`
+	Evaluation Value[BaselineEvaluation]        `cty:"evaluation"`
 }
 
 // BaselineFile is where the baseline's data lie.
 type BaselineFile struct {
-	Path   Value[string] `cty:"path"`
-	Column Value[string] `cty:"column"`
-	Format Value[string] `cty:"format"`
-	Digest Value[string] `cty:"digest"`
+	Path    Value[string]          `cty:"path"`
+	Column  Value[string]          `cty:"column"`
+	Columns Value[[]Value[string]] `cty:"columns"`
+	Format  Value[string]          `cty:"format"`
+	Digest  Value[string]          `cty:"digest"`
 }
 
 // Bin is one declared bin: a count of values up to an upper edge, or of a category.
@@ -63,8 +66,18 @@ type Profile struct {
 	Digest     Value[string]           `cty:"digest"`
 }
 
-// BaselineEvaluation holds a baseline's figures.
+// BaselineEvaluation holds a baseline's figures: of its column, or by column.
 type BaselineEvaluation struct {
+	MissingRate Value[float64]                            `cty:"missing_rate"`
+	Minimum     Value[float64]                            `cty:"minimum"`
+	Maximum     Value[float64]                            `cty:"maximum"`
+	Mean        Value[float64]                            `cty:"mean"`
+	StdDev      Value[float64]                            `cty:"std_dev"`
+	Columns     Value[map[string]Value[ColumnEvaluation]] `cty:"columns"`
+}
+
+// ColumnEvaluation holds the figures of one column of several.
+type ColumnEvaluation struct {
 	MissingRate Value[float64] `cty:"missing_rate"`
 	Minimum     Value[float64] `cty:"minimum"`
 	Maximum     Value[float64] `cty:"maximum"`
@@ -72,12 +85,15 @@ type BaselineEvaluation struct {
 	StdDev      Value[float64] `cty:"std_dev"`
 }
 
+// MaximumColumns is the largest number of columns that one baseline profiles.
+const MaximumColumns = 1000
+
 // MaximumBins is the largest number of bins that is accepted: more say nothing
 // about any sample that a monitor sees.
 const MaximumBins = 1000
 
 var profileDescriptions = map[string]string{
-	"name":       "The baseline's name.",
+	"name":       "The baseline's name; the column's where a baseline has several.",
 	"bins":       "How many bins there are.",
 	"samples":    "How many values the baseline has, missing ones apart.",
 	"missing":    "How many values are missing.",
@@ -91,7 +107,8 @@ var profileDescriptions = map[string]string{
 	"digest":     "A digest of the data file, or of the declared bins.",
 }
 
-func computedProfile() schema.SingleNestedAttribute {
+// computedProfile has the attributes of a profile that is computed.
+func computedProfile() map[string]schema.Attribute {
 	attributes := map[string]schema.Attribute{}
 	for _, name := range []string{"name", "method", "smoothing", "digest"} {
 		attributes[name] = computedString(profileDescriptions[name])
@@ -103,10 +120,27 @@ func computedProfile() schema.SingleNestedAttribute {
 		attributes[name] = computedNumbers(profileDescriptions[name])
 	}
 	attributes["categories"] = schema.ListAttribute{Computed: true, ElementType: types.StringType, MarkdownDescription: profileDescriptions["categories"]}
-	return schema.SingleNestedAttribute{
-		Computed: true, Attributes: attributes,
-		MarkdownDescription: "The binned distribution: what a monitor's `baseline` takes.",
+	return attributes
+}
+
+func columnFigures() map[string]schema.Attribute {
+	return map[string]schema.Attribute{
+		"missing_rate": computedNumber("The proportion of values that are missing."),
+		"minimum":      computedNumber("The smallest value."),
+		"maximum":      computedNumber("The largest value."),
+		"mean":         computedNumber("The mean."),
+		"std_dev":      computedNumber("The standard deviation (with n - 1)."),
 	}
+}
+
+// baselineFigures are those of one column, or of several by column.
+func baselineFigures() map[string]schema.Attribute {
+	attributes := columnFigures()
+	attributes["columns"] = schema.MapNestedAttribute{
+		Computed: true, MarkdownDescription: "The same figures by column, where `file.columns` is set; null otherwise.",
+		NestedObject: schema.NestedAttributeObject{Attributes: columnFigures()},
+	}
+	return attributes
 }
 
 var baseline = &Kind{
@@ -120,8 +154,12 @@ var baseline = &Kind{
 				Optional: true, MarkdownDescription: "The data file to profile. Either this or `bins`.",
 				Attributes: map[string]schema.Attribute{
 					"path":   requiredString("The file's path: relative to the working directory in Terraform (write `${path.module}/...`), to the spec file itself in a spec file."),
-					"column": requiredString("The column to profile."),
-					"format": stringWithDefault("csv", "The file's format."),
+					"column": optionalString("The column to profile, which gives `profile`. Either this or `columns`."),
+					"columns": schema.ListAttribute{
+						Optional: true, ElementType: types.StringType,
+						MarkdownDescription: "The columns to profile, which gives `profiles`: the file is read once for all of them.",
+					},
+					"format": optionalString("The file's format: CSV with a header row, Parquet, or an object of JSON a line. Left out, its extension says (`.parquet`, `.pq`, `.jsonl`, `.ndjson`), and any other is CSV."),
 					"digest": optionalString("The file's SHA-256 as `sha256:<64 hexadecimal digits>`: a file that differs is an error, also one that changes between a saved plan and its apply."),
 				},
 			},
@@ -143,16 +181,17 @@ var baseline = &Kind{
 					"epsilon":   numberWithDefault("1e-8", "What `epsilon` smoothing adds to each proportion."),
 				},
 			},
-			"profile": computedProfile(),
+			"profile": schema.SingleNestedAttribute{
+				Computed: true, Attributes: computedProfile(),
+				MarkdownDescription: "The binned distribution: what a monitor's `baseline` takes. Null where `file.columns` is set.",
+			},
+			"profiles": schema.MapNestedAttribute{
+				Computed: true, NestedObject: schema.NestedAttributeObject{Attributes: computedProfile()},
+				MarkdownDescription: "The binned distributions by column, where `file.columns` is set; null otherwise. `for_each` over them makes a monitor for each column.",
+			},
 			AttributeEvaluation: schema.SingleNestedAttribute{
 				Computed: true, MarkdownDescription: "Figures about the data. Null where only bins are declared.",
-				Attributes: map[string]schema.Attribute{
-					"missing_rate": computedNumber("The proportion of values that are missing."),
-					"minimum":      computedNumber("The smallest value."),
-					"maximum":      computedNumber("The largest value."),
-					"mean":         computedNumber("The mean."),
-					"std_dev":      computedNumber("The standard deviation (with n - 1)."),
-				},
+				Attributes: baselineFigures(),
 			},
 		}),
 	},
@@ -161,7 +200,8 @@ var baseline = &Kind{
 		"name":              {objectName()},
 		"file.path":         {notBlank()},
 		"file.column":       {notBlank()},
-		"file.format":       {oneOf("csv")},
+		"file.columns":      {columnNames()},
+		"file.format":       {oneOf("csv", "parquet", "jsonl")},
 		"file.digest":       {sha256Digest()},
 		"bins":              {notEmptyList()},
 		"bins[].count":      {wholeNumber(), between(from(0), upTo(1e15))},
@@ -175,6 +215,9 @@ var baseline = &Kind{
 	Together: func(v cty.Value) []Finding {
 		findings := exactlyOne(v, nil, "file", "bins")
 		b := mustDecode[Baseline](v)
+		if b.File.IsKnown() {
+			findings = append(findings, exactlyOne(v.GetAttr("file"), attr("file"), "column", "columns")...)
+		}
 		if method, ok := b.Binning.Fields().Method.Get(); ok {
 			edges := b.Binning.Fields().Edges
 			if method == "explicit" && edges.IsNull() && b.Bins.IsNull() {
@@ -236,6 +279,30 @@ func checkDeclaredBins(list Value[[]Value[Bin]]) []Finding {
 		return []Finding{Invalid(list.Path(), cty.NilVal, "all counts are 0: nothing can be compared with an empty distribution", "Declare the counts.")}
 	}
 	return nil
+}
+
+func columnNames() Constraint {
+	return Constraint{
+		Describe: fmt.Sprintf("1 to %d names, each once.", MaximumColumns),
+		Check: func(v cty.Value) (string, string) {
+			if n := v.LengthInt(); n == 0 || n > MaximumColumns {
+				return fmt.Sprintf("has %d columns, and a baseline takes 1 to %d", n, MaximumColumns), "Name the columns to watch."
+			}
+			seen := map[string]bool{}
+			for i, element := range v.AsValueSlice() {
+				switch {
+				case !element.IsKnown():
+					continue
+				case element.IsNull() || strings.TrimSpace(element.AsString()) == "":
+					return fmt.Sprintf("the element %d is empty", i), "Remove it."
+				case seen[element.AsString()]:
+					return fmt.Sprintf("has %q twice", element.AsString()), "Name each column once."
+				}
+				seen[element.AsString()] = true
+			}
+			return "", ""
+		},
+	}
 }
 
 func sha256Digest() Constraint {

@@ -71,10 +71,10 @@ func (k *Kind) checkAttributes(attributes map[string]schema.Attribute, v cty.Val
 				findings = append(findings, Invalid(here, value, why, fix))
 			}
 		}
-		nested, list := nestedAttributes(attribute)
+		nested, many := nestedAttributes(attribute)
 		switch {
 		case nested == nil:
-		case !list:
+		case many == noElements:
 			findings = append(findings, k.checkAttributes(nested, value, prefix+name+".", here)...)
 		default:
 			for it := value.ElementIterator(); it.Next(); {
@@ -83,9 +83,9 @@ func (k *Kind) checkAttributes(attributes map[string]schema.Attribute, v cty.Val
 				switch {
 				case !element.IsKnown():
 				case element.IsNull():
-					findings = append(findings, Invalid(at, element, "an element of this list cannot be null", "Remove the element."))
+					findings = append(findings, Invalid(at, element, "an element cannot be null", "Remove the element."))
 				default:
-					findings = append(findings, k.checkAttributes(nested, element, prefix+name+"[].", at)...)
+					findings = append(findings, k.checkAttributes(nested, element, prefix+name+many+".", at)...)
 				}
 			}
 		}

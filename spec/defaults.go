@@ -30,12 +30,19 @@ func applyDefaults(attributes map[string]schema.Attribute, v cty.Value) cty.Valu
 			}
 			continue
 		}
-		nested, list := nestedAttributes(attribute)
+		nested, many := nestedAttributes(attribute)
 		switch {
 		case nested == nil || !current.IsKnown():
-		case !list:
+		case many == noElements:
 			out[name] = applyDefaults(nested, current)
-		case current.LengthInt() > 0:
+		case current.LengthInt() == 0:
+		case many == mapElements:
+			elements := current.AsValueMap()
+			for key := range elements {
+				elements[key] = applyDefaults(nested, elements[key])
+			}
+			out[name] = cty.MapVal(elements)
+		default:
 			elements := current.AsValueSlice()
 			for i := range elements {
 				elements[i] = applyDefaults(nested, elements[i])
@@ -71,16 +78,25 @@ func defaultOf(attribute schema.Attribute) (cty.Value, bool) {
 	return cty.NilVal, false
 }
 
-// nestedAttributes returns the attributes below a nested attribute, and whether
-// it is a list of such objects.
-func nestedAttributes(attribute schema.Attribute) (map[string]schema.Attribute, bool) {
+// The elements of a nested attribute, as they stand in the paths of constraints.
+const (
+	noElements   = "" // one object
+	listElements = "[]"
+	mapElements  = "{}"
+)
+
+// nestedAttributes returns the attributes below a nested attribute, and whether it is
+// one object, a list of such objects or a map of them.
+func nestedAttributes(attribute schema.Attribute) (nested map[string]schema.Attribute, elements string) {
 	switch a := attribute.(type) {
 	case schema.SingleNestedAttribute:
-		return a.Attributes, false
+		return a.Attributes, noElements
 	case schema.ListNestedAttribute:
-		return a.NestedObject.Attributes, true
+		return a.NestedObject.Attributes, listElements
+	case schema.MapNestedAttribute:
+		return a.NestedObject.Attributes, mapElements
 	}
-	return nil, false
+	return nil, noElements
 }
 
 // UnknownAttributes lists the paths of attributes that v has and the kind lacks,
@@ -103,11 +119,11 @@ func unknownAttributes(attributes map[string]schema.Attribute, v cty.Value, path
 			out = append(out, here)
 			continue
 		}
-		nested, list := nestedAttributes(attribute)
+		nested, many := nestedAttributes(attribute)
 		if nested == nil || !child.IsKnown() || child.IsNull() {
 			continue
 		}
-		if !list {
+		if many == noElements {
 			out = append(out, unknownAttributes(nested, child, here)...)
 			continue
 		}
@@ -189,7 +205,11 @@ func documentConstraints(attributes map[string]schema.Attribute, prefix string, 
 			attribute = a
 		case schema.ListNestedAttribute:
 			a.MarkdownDescription += suffix
-			a.NestedObject.Attributes = documentConstraints(a.NestedObject.Attributes, path+"[].", constraints)
+			a.NestedObject.Attributes = documentConstraints(a.NestedObject.Attributes, path+listElements+".", constraints)
+			attribute = a
+		case schema.MapNestedAttribute:
+			a.MarkdownDescription += suffix
+			a.NestedObject.Attributes = documentConstraints(a.NestedObject.Attributes, path+mapElements+".", constraints)
 			attribute = a
 		default:
 			panic(fmt.Sprintf("attribute %s: no rule for %T", path, attribute))

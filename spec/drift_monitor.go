@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -15,6 +16,7 @@ type DriftMonitor struct {
 	Name        Value[string]                 `cty:"name"`
 	Feature     Value[string]                 `cty:"feature"`
 	Metric      Value[string]                 `cty:"metric"`
+	Engine      Value[string]                 `cty:"engine"`
 	Baseline    Value[Profile]                `cty:"baseline"`
 	Window      Value[Window]                 `cty:"window"`
 	Schedule    Value[Schedule]               `cty:"schedule"`
@@ -45,28 +47,6 @@ type Sensitivity struct {
 	Power   Value[float64] `cty:"power"`
 }
 
-// Signal says what a monitor measures and how it is sampled: everything that a
-// threshold or a guardrail needs in order to be judged.
-type Signal struct {
-	Model            Value[string]           `cty:"model"`
-	Monitor          Value[string]           `cty:"monitor"`
-	Kind             Value[string]           `cty:"kind"`
-	Metric           Value[string]           `cty:"metric"`
-	Feature          Value[string]           `cty:"feature"`
-	Bins             Value[float64]          `cty:"bins"`
-	BinShares        Value[[]Value[float64]] `cty:"bin_shares"`
-	Ordered          Value[bool]             `cty:"ordered"`
-	Smoothing        Value[string]           `cty:"smoothing"`
-	Epsilon          Value[float64]          `cty:"epsilon"`
-	BaselineSamples  Value[float64]          `cty:"baseline_samples"`
-	WindowSamples    Value[float64]          `cty:"window_samples"`
-	EffectiveSamples Value[float64]          `cty:"effective_samples"`
-	DesignEffect     Value[float64]          `cty:"design_effect"`
-	WindowSeconds    Value[float64]          `cty:"window_seconds"`
-	EverySeconds     Value[float64]          `cty:"every_seconds"`
-	Sensitivity      Value[Sensitivity]      `cty:"sensitivity"`
-}
-
 // DriftMonitorEvaluation holds a drift monitor's figures.
 type DriftMonitorEvaluation struct {
 	SamplesPerBin Value[float64] `cty:"samples_per_bin"`
@@ -77,53 +57,8 @@ type DriftMonitorEvaluation struct {
 	Method        Value[string]  `cty:"method"`
 }
 
-const methodDescription = "How the figures were computed: `exact`, `gamma`, `monte_carlo` or `asymptotic`."
-
-// signalAttribute is the signal as a monitor computes it or as a threshold takes
-// it. A threshold's may be written by hand.
-func signalAttribute(input bool) schema.SingleNestedAttribute {
-	text := func(required bool, description string) schema.StringAttribute {
-		return schema.StringAttribute{Computed: !input, Required: input && required, Optional: input && !required, MarkdownDescription: description}
-	}
-	number := func(required bool, description string) schema.NumberAttribute {
-		return schema.NumberAttribute{Computed: !input, Required: input && required, Optional: input && !required, MarkdownDescription: description}
-	}
-	a := schema.SingleNestedAttribute{
-		Computed: !input, Required: input,
-		Attributes: map[string]schema.Attribute{
-			"model":             text(true, "The registered model."),
-			"monitor":           text(true, "The monitor's name."),
-			"kind":              text(true, "What kind of monitor it is: `data_drift`."),
-			"metric":            text(true, "The metric."),
-			"feature":           text(false, "The feature or score."),
-			"bins":              number(true, "How many bins there are."),
-			"bin_shares":        schema.ListAttribute{Computed: !input, Optional: input, ElementType: types.NumberType, MarkdownDescription: "The baseline's proportion in each bin. Where it is left out, every bin has the same."},
-			"ordered":           schema.BoolAttribute{Computed: !input, Optional: input, MarkdownDescription: "Whether the bins have an order: false for categories, to which no shift applies."},
-			"smoothing":         text(false, "What is done about empty bins."),
-			"epsilon":           number(false, "What `epsilon` smoothing adds to each proportion."),
-			"baseline_samples":  number(true, "How many values the baseline has."),
-			"window_samples":    number(true, "How many values a window has, at the least."),
-			"effective_samples": number(false, "The same, divided by the design effect and rounded down."),
-			"design_effect":     number(false, "How many observations count as one independent observation."),
-			"window_seconds":    number(true, "How long a window is, in seconds."),
-			"every_seconds":     number(true, "How long it is from one evaluation to the next, in seconds."),
-			"sensitivity": schema.SingleNestedAttribute{
-				Computed: !input, Optional: input, MarkdownDescription: "What its alerts must be able to see. Null where nothing was declared.",
-				Attributes: map[string]schema.Attribute{
-					"shift_sd": number(true, "A shift of the mean, in standard deviations."),
-					"power":    number(true, "The probability with which it must be seen."),
-				},
-			},
-		},
-	}
-	a.MarkdownDescription = "What the monitor measures and how it is sampled: what an alert threshold's `signal` takes."
-	if input {
-		a.MarkdownDescription = "The signal to hold against the threshold: a monitor's `signal`, or the same object written by hand."
-	}
-	return a
-}
-
-func baselineInput() schema.SingleNestedAttribute {
+// baselineInput is a baseline's profile as a monitor takes it.
+func baselineInput(required bool, description string) schema.SingleNestedAttribute {
 	attributes := map[string]schema.Attribute{
 		"name":       requiredString(profileDescriptions["name"]),
 		"bins":       requiredNumber(profileDescriptions["bins"]),
@@ -140,8 +75,7 @@ func baselineInput() schema.SingleNestedAttribute {
 	}
 	attributes["categories"] = schema.ListAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: profileDescriptions["categories"]}
 	return schema.SingleNestedAttribute{
-		Required: true, Attributes: attributes,
-		MarkdownDescription: "The baseline to compare with: a baseline's `profile`, or the same object written by hand.",
+		Required: required, Optional: !required, Attributes: attributes, MarkdownDescription: description,
 	}
 }
 
@@ -153,21 +87,11 @@ var driftMonitor = &Kind{
 			"model":    keyString("The registered model."),
 			"name":     keyString("The monitor's name, unique for the model."),
 			"feature":  requiredString("The feature or score that is watched."),
-			"metric":   requiredString("The metric: `psi` is the population stability index."),
-			"baseline": baselineInput(),
-			"window": schema.SingleNestedAttribute{
-				Required: true, MarkdownDescription: "The stretch of time whose observations are compared with the baseline. Exactly one of `samples` and `requests_per_second` says how many it has.",
-				Attributes: map[string]schema.Attribute{
-					"duration":            requiredString("How long the window is."),
-					"samples":             optionalNumber("The lowest number of observations expected in any window."),
-					"requests_per_second": optionalNumber("The lowest rate of observations expected in any window."),
-					"design_effect":       numberWithDefault("1", "How many observations count as one independent observation, because rows are correlated or a user sends several."),
-				},
-			},
-			"schedule": schema.SingleNestedAttribute{
-				Required: true, MarkdownDescription: "When the monitor is evaluated.",
-				Attributes: map[string]schema.Attribute{"every": requiredString("How long it is from one evaluation to the next.")},
-			},
+			"metric":   requiredString(driftMetricDescription()),
+			"engine":   optionalString(engineDescription()),
+			"baseline": baselineInput(true, "The baseline to compare with: a baseline's `profile`, or the same object written by hand."),
+			"window":   windowAttribute("The stretch of time whose observations are compared with the baseline. Exactly one of `samples` and `requests_per_second` says how many it has."),
+			"schedule": scheduleAttribute(),
 			"sensitivity": schema.SingleNestedAttribute{
 				Optional: true, MarkdownDescription: "What its alerts must be able to see.",
 				Attributes: map[string]schema.Attribute{
@@ -179,7 +103,7 @@ var driftMonitor = &Kind{
 			AttributeEvaluation: schema.SingleNestedAttribute{
 				Computed: true, MarkdownDescription: "What the metric does when nothing drifts, over redrawn baselines and windows. Independent observations are assumed, so it is the floor of what noise does.",
 				Attributes: map[string]schema.Attribute{
-					"samples_per_bin": computedNumber("Expected samples of a window in the smallest bin."),
+					"samples_per_bin": computedNumber("Expected samples of a window in the smallest bin. Null where the metric reads no bins of the baseline."),
 					"noise_median":    computedNumber("The metric's median on no drift."),
 					"noise_p95":       computedNumber("Its 95 % quantile."),
 					"noise_p99":       computedNumber("Its 99 % quantile."),
@@ -189,27 +113,15 @@ var driftMonitor = &Kind{
 			},
 		}),
 	},
-	Constraints: withCommonConstraints(map[string][]Constraint{
-		"model":                      {objectName()},
-		"name":                       {objectName()},
-		"feature":                    {notBlank(), atMostBytes(500)},
-		"metric":                     {oneOf("psi")},
-		"baseline.bins":              {wholeNumber(), between(from(1), upTo(MaximumBins))},
-		"baseline.samples":           {wholeNumber(), between(from(1), upTo(1e15))},
-		"baseline.missing":           {wholeNumber(), between(from(0), upTo(1e15))},
-		"baseline.empty_bins":        {wholeNumber(), between(from(0), upTo(MaximumBins))},
-		"baseline.shares":            {proportions()},
-		"baseline.smoothing":         {oneOf(smoothings...)},
-		"baseline.epsilon":           {between(above(0), upTo(0.1))},
-		"baseline.method":            {oneOf("quantile", "equal_width", "explicit", "categorical")},
-		"window.duration":            {durationAtLeast(1e9)},
-		"window.samples":             {wholeNumber(), between(from(1), upTo(1e15))},
-		"window.requests_per_second": {between(above(0), upTo(1e9))},
-		"window.design_effect":       {between(from(1), upTo(1e6))},
-		"schedule.every":             {durationAtLeast(1e9)},
-		"sensitivity.shift_sd":       {between(above(0), upTo(10))},
-		"sensitivity.power":          {between(above(0), below(1))},
-	}),
+	Constraints: withCommonConstraints(withBaselineConstraints(withWindowConstraints(map[string][]Constraint{
+		"model":                {objectName()},
+		"name":                 {objectName()},
+		"feature":              {notBlank(), atMostBytes(500)},
+		"metric":               {oneOf(driftMetricNames()...)},
+		"engine":               {oneOf(engineNames()...)},
+		"sensitivity.shift_sd": {between(above(0), upTo(10))},
+		"sensitivity.power":    {between(above(0), below(1))},
+	}))),
 	Together: func(v cty.Value) []Finding {
 		var findings []Finding
 		if window := v.GetAttr("window"); window.IsKnown() && !window.IsNull() {
@@ -218,6 +130,8 @@ var driftMonitor = &Kind{
 		m := mustDecode[DriftMonitor](v)
 		b := m.Baseline.Fields()
 		findings = append(findings, sameLength(b.Shares, b.Bins)...)
+		categorical := b.Method.Or("") == "categorical" || !b.Categories.IsNull()
+		findings = append(findings, checkDriftMetric(m.Metric, m.Engine, categorical, !AnyUnknown(m.Baseline, b.Method, b.Categories))...)
 		if rate, ok := m.Window.Fields().RequestsPerSecond.Get(); ok && len(findings) == 0 {
 			if d, ok := m.Window.Fields().Duration.Get(); ok && rate*d.Seconds() < 1 {
 				findings = append(findings, Invalid(m.Window.Fields().RequestsPerSecond.Path(), Number(rate), fmt.Sprintf("a window of %s then has less than one observation", d), fmt.Sprintf("Set window.duration to at least %q.", DurationFromSeconds(1/rate))))
@@ -225,6 +139,56 @@ var driftMonitor = &Kind{
 		}
 		return findings
 	},
+}
+
+func windowAttribute(description string) schema.SingleNestedAttribute {
+	return schema.SingleNestedAttribute{
+		Required: true, MarkdownDescription: description,
+		Attributes: map[string]schema.Attribute{
+			"duration":            requiredString("How long the window is."),
+			"samples":             optionalNumber("The lowest number of observations expected in any window."),
+			"requests_per_second": optionalNumber("The lowest rate of observations expected in any window."),
+			"design_effect":       designEffectAttribute(),
+		},
+	}
+}
+
+func designEffectAttribute() schema.NumberAttribute {
+	return numberWithDefault("1", "How many observations count as one independent observation, because rows are correlated or a user sends several.")
+}
+
+func scheduleAttribute() schema.SingleNestedAttribute {
+	return schema.SingleNestedAttribute{
+		Required: true, MarkdownDescription: "When the monitor is evaluated.",
+		Attributes: map[string]schema.Attribute{"every": requiredString("How long it is from one evaluation to the next.")},
+	}
+}
+
+// withBaselineConstraints adds the constraints on a profile that a monitor takes.
+func withBaselineConstraints(constraints map[string][]Constraint) map[string][]Constraint {
+	maps.Copy(constraints, map[string][]Constraint{
+		"baseline.bins":       {wholeNumber(), between(from(1), upTo(MaximumBins))},
+		"baseline.samples":    {wholeNumber(), between(from(1), upTo(1e15))},
+		"baseline.missing":    {wholeNumber(), between(from(0), upTo(1e15))},
+		"baseline.empty_bins": {wholeNumber(), between(from(0), upTo(MaximumBins))},
+		"baseline.shares":     {proportions()},
+		"baseline.smoothing":  {oneOf(smoothings...)},
+		"baseline.epsilon":    {between(above(0), upTo(0.1))},
+		"baseline.method":     {oneOf("quantile", "equal_width", "explicit", "categorical")},
+	})
+	return constraints
+}
+
+// withWindowConstraints adds the constraints on a window and a schedule.
+func withWindowConstraints(constraints map[string][]Constraint) map[string][]Constraint {
+	maps.Copy(constraints, map[string][]Constraint{
+		"window.duration":            {durationAtLeast(1e9)},
+		"window.samples":             {wholeNumber(), between(from(1), upTo(1e15))},
+		"window.requests_per_second": {between(above(0), upTo(1e9))},
+		"window.design_effect":       {between(from(1), upTo(1e6))},
+		"schedule.every":             {durationAtLeast(1e9)},
+	})
+	return constraints
 }
 
 func sameLength(shares Value[[]Value[float64]], bins Value[float64]) []Finding {

@@ -38,11 +38,13 @@ func (k *Kind) objectSchema(attributes map[string]schema.Attribute, ty cty.Type,
 
 func (k *Kind) attributeSchema(attribute schema.Attribute, ty cty.Type, path string) map[string]any {
 	var out map[string]any
-	switch nested, list := nestedAttributes(attribute); {
+	switch nested, elements := nestedAttributes(attribute); {
 	case nested == nil:
 		out = typeSchema(ty)
-	case list:
-		out = map[string]any{"type": "array", "items": k.objectSchema(nested, ty.ElementType(), path+"[].")}
+	case elements == listElements:
+		out = map[string]any{"type": "array", "items": k.objectSchema(nested, ty.ElementType(), path+elements+".")}
+	case elements == mapElements:
+		out = map[string]any{"type": "object", "additionalProperties": k.objectSchema(nested, ty.ElementType(), path+elements+".")}
 	default:
 		out = k.objectSchema(nested, ty, path+".")
 	}

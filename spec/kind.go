@@ -3,6 +3,8 @@ package spec
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -23,6 +25,13 @@ type Kind struct {
 	// Key names the attributes whose values, joined by slashes, identify an
 	// object. Changing one replaces the object.
 	Key []string
+	// Numbered is the last of Key where the control plane decides it: a number from
+	// 1 on that it gives when it creates the object, and never gives again. Empty
+	// where the policy names its objects.
+	Numbered string
+	// Immutable names what no update changes, beside the key: a change replaces the
+	// object.
+	Immutable []string
 	// Schema is the kind as Terraform sees it, computed attributes included.
 	Schema schema.Schema
 	// Constraints hold for attributes, by path: "stages[].traffic_percent".
@@ -48,7 +57,7 @@ const (
 	AttributeWaivers = "waivers"
 )
 
-var kinds = []*Kind{registeredModel, baseline, driftMonitor, alertThreshold, rolloutPolicy}
+var kinds = []*Kind{registeredModel, modelVersion, modelAlias, baseline, driftMonitor, performanceMonitor, serviceMonitor, alertThreshold, rolloutPolicy}
 
 func init() {
 	for _, k := range kinds {
@@ -97,32 +106,79 @@ func (k *Kind) Type() cty.Type {
 
 // ID is the name path of an object, for instance fraud_detector/score. It is
 // false while a part of it is null or unknown.
-func (k *Kind) ID(v cty.Value) (string, bool) {
-	parts := make([]string, len(k.Key))
-	for i, name := range k.Key {
+func (k *Kind) ID(v cty.Value) (string, bool) { return k.path(v, k.Key) }
+
+func (k *Kind) path(v cty.Value, key []string) (string, bool) {
+	parts := make([]string, len(key))
+	for i, name := range key {
 		part := v.GetAttr(name)
-		if !part.IsKnown() || part.IsNull() {
+		switch {
+		case !part.IsKnown() || part.IsNull():
 			return "", false
+		case name == k.Numbered:
+			parts[i] = NumberString(part)
+		default:
+			parts[i] = part.AsString()
 		}
-		parts[i] = part.AsString()
 	}
 	return strings.Join(parts, "/"), true
 }
 
+// Parent is the name path without the number that the control plane gives, as a
+// new object is addressed: the model of a version. It is false while a part is
+// null or unknown.
+func (k *Kind) Parent(v cty.Value) (string, bool) {
+	if k.Numbered == "" {
+		return "", false
+	}
+	return k.path(v, k.Key[:len(k.Key)-1])
+}
+
 // ParseID splits a name path into the values of the key attributes.
-func (k *Kind) ParseID(id string) (map[string]string, error) {
+func (k *Kind) ParseID(id string) (map[string]cty.Value, error) {
 	parts := strings.Split(id, "/")
-	out := make(map[string]string, len(parts))
+	out := make(map[string]cty.Value, len(parts))
 	if len(parts) != len(k.Key) {
 		return nil, fmt.Errorf("%q does not identify a %s: write %s", id, k.Name, strings.Join(k.Key, "/"))
 	}
 	for i, name := range k.Key {
-		if parts[i] == "" {
+		switch {
+		case parts[i] == "":
 			return nil, fmt.Errorf("%q does not identify a %s: %s is empty; write %s", id, k.Name, name, strings.Join(k.Key, "/"))
+		case name == k.Numbered:
+			number, err := strconv.ParseInt(parts[i], 10, 32)
+			if err != nil || number < 1 || strconv.FormatInt(number, 10) != parts[i] {
+				return nil, fmt.Errorf("%q does not identify a %s: %s is a number from 1 on; write %s", id, k.Name, name, strings.Join(k.Key, "/"))
+			}
+			out[name] = cty.NumberIntVal(number)
+		default:
+			out[name] = cty.StringVal(parts[i])
 		}
-		out[name] = parts[i]
 	}
 	return out, nil
+}
+
+// Given is what the control plane decides about an object when it creates it: its
+// name path, uid and, where it has one, its number.
+func (k *Kind) Given(id, uid string) (map[string]cty.Value, error) {
+	out := map[string]cty.Value{AttributeID: cty.StringVal(id), AttributeUID: cty.StringVal(uid)}
+	if k.Numbered != "" {
+		key, err := k.ParseID(id)
+		if err != nil {
+			return nil, err
+		}
+		out[k.Numbered] = key[k.Numbered]
+	}
+	return out, nil
+}
+
+// given names the attributes that Given gives.
+func (k *Kind) given() []string {
+	out := []string{AttributeID, AttributeUID}
+	if k.Numbered != "" {
+		out = append(out, k.Numbered)
+	}
+	return out
 }
 
 // IsComputed reports whether an attribute is computed rather than declared.
@@ -132,11 +188,11 @@ func (k *Kind) IsComputed(attribute string) bool {
 }
 
 // ComputedAttributes names the attributes that the evaluator fills in at plan:
-// all computed ones but id and uid.
+// all computed ones but what the control plane gives: id, uid and number.
 func (k *Kind) ComputedAttributes() []string {
 	var out []string
 	for _, name := range sortedKeys(k.Schema.Attributes) {
-		if k.IsComputed(name) && name != AttributeID && name != AttributeUID {
+		if k.IsComputed(name) && !slices.Contains(k.given(), name) {
 			out = append(out, name)
 		}
 	}
@@ -161,7 +217,7 @@ func (k *Kind) Description(path string) string {
 	attributes := k.Schema.Attributes
 	for {
 		head, rest, nested := strings.Cut(path, ".")
-		attribute, ok := attributes[strings.TrimSuffix(head, "[]")]
+		attribute, ok := attributes[strings.TrimSuffix(strings.TrimSuffix(head, listElements), mapElements)]
 		if !ok {
 			return ""
 		}

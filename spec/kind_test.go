@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/mapplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
@@ -30,6 +32,8 @@ func fieldTree(t *testing.T, ty reflect.Type, prefix string, out *[]string) {
 		switch {
 		case inner.Kind() == reflect.Slice && inner.Elem().Field(0).Type.Kind() == reflect.Struct:
 			fieldTree(t, inner.Elem().Field(0).Type, prefix+name+"[].", out)
+		case inner.Kind() == reflect.Map && inner.Elem().Field(0).Type.Kind() == reflect.Struct:
+			fieldTree(t, inner.Elem().Field(0).Type, prefix+name+"{}.", out)
 		case inner.Kind() == reflect.Struct:
 			fieldTree(t, inner, prefix+name+".", out)
 		}
@@ -44,6 +48,8 @@ func schemaTree(attributes map[string]schema.Attribute, prefix string, out *[]st
 			schemaTree(a.Attributes, prefix+name+".", out)
 		case schema.ListNestedAttribute:
 			schemaTree(a.NestedObject.Attributes, prefix+name+"[].", out)
+		case schema.MapNestedAttribute:
+			schemaTree(a.NestedObject.Attributes, prefix+name+"{}.", out)
 		}
 	}
 }
@@ -56,8 +62,29 @@ func typeTree(ty cty.Type, prefix string, out *[]string) {
 			typeTree(attribute, prefix+name+".", out)
 		case attribute.IsListType() && attribute.ElementType().IsObjectType():
 			typeTree(attribute.ElementType(), prefix+name+"[].", out)
+		case attribute.IsMapType() && attribute.ElementType().IsObjectType():
+			typeTree(attribute.ElementType(), prefix+name+"{}.", out)
 		}
 	}
+}
+
+// replaces reports whether a change of the attribute replaces the object.
+func replaces(attribute schema.Attribute) bool {
+	switch a := attribute.(type) {
+	case schema.StringAttribute:
+		for _, m := range a.PlanModifiers {
+			if m.Description(context.Background()) == stringplanmodifier.RequiresReplace().Description(context.Background()) {
+				return true
+			}
+		}
+	case schema.MapAttribute:
+		for _, m := range a.PlanModifiers {
+			if m.Description(context.Background()) == mapplanmodifier.RequiresReplace().Description(context.Background()) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func TestEveryKindHasTheSameAttributesInSchemaGoStructAndType(t *testing.T) {
@@ -85,8 +112,17 @@ func TestEveryKindHasTheSameAttributesInSchemaGoStructAndType(t *testing.T) {
 				}
 			}
 			for _, key := range kind.Key {
-				if !kind.Schema.Attributes[key].IsRequired() {
-					t.Errorf("the key attribute %q is not required", key)
+				if key == kind.Numbered {
+					if !kind.IsComputed(key) || key != kind.Key[len(kind.Key)-1] {
+						t.Errorf("the number %q is declared, or not the last of the key", key)
+					}
+				} else if !kind.Schema.Attributes[key].IsRequired() || !replaces(kind.Schema.Attributes[key]) {
+					t.Errorf("the key attribute %q is not required, or does not replace", key)
+				}
+			}
+			for name, attribute := range kind.Schema.Attributes {
+				if fixed := slices.Contains(kind.Immutable, name); fixed != replaces(attribute) && !slices.Contains(kind.Key, name) {
+					t.Errorf("%q: immutable %v, and its plan modifiers say otherwise", name, fixed)
 				}
 			}
 			for _, path := range fromSchema {
@@ -126,6 +162,61 @@ func TestEveryKindDecodesNullAndUnknownObjects(t *testing.T) {
 		}
 		if !kind.Type().HasAttribute(spec.AttributeID) {
 			t.Errorf("%s: writing JSON took the id out of the kind's type", kind.Name)
+		}
+	}
+}
+
+func TestANumberedObjectIsAddressedByItsNumber(t *testing.T) {
+	kind, _ := spec.ByName("model_version")
+	null := map[string]cty.Value{}
+	for name, ty := range kind.Type().AttributeTypes() {
+		null[name] = cty.NullVal(ty)
+	}
+	declared := spec.Overlay(cty.ObjectVal(null), map[string]cty.Value{"model": cty.StringVal("fraud")})
+	if parent, ok := kind.Parent(declared); !ok || parent != "fraud" {
+		t.Errorf("parent %q, %v", parent, ok)
+	}
+	if id, ok := kind.ID(declared); ok {
+		t.Errorf("a version that has no number yet has the id %q", id)
+	}
+	given, err := kind.Given("fraud/12", "u")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := spec.Overlay(declared, given)
+	if id, ok := kind.ID(made); !ok || id != "fraud/12" || !made.GetAttr("version").RawEquals(cty.NumberIntVal(12)) {
+		t.Errorf("id %q, %v of %#v", id, ok, made)
+	}
+	if !kind.Ungiven(made).RawEquals(declared) {
+		t.Errorf("%#v", kind.Ungiven(made))
+	}
+	for _, wrong := range []string{"fraud", "fraud/", "fraud/0", "fraud/01", "fraud/1.5", "fraud/-1", "fraud/x", "fraud/99999999999", "fraud/1/2"} {
+		if _, err := kind.ParseID(wrong); err == nil {
+			t.Errorf("%q passes for an id", wrong)
+		}
+	}
+	if _, ok := kind.Parent(cty.ObjectVal(null)); ok {
+		t.Error("a version of no model has a parent")
+	}
+}
+
+func TestNamesThatRegistriesReserveAreRefused(t *testing.T) {
+	kind, _ := spec.ByName("model_alias")
+	for alias, fix := range map[string]string{
+		"champion": "", "v1-candidate": "", "Prod_2": "", "vv1": "", "V": "",
+		"latest": "newest", "LATEST": "newest", "v1": "release_1", "V12": "release_12", "7": "release_7",
+		"a/b": `"a_b"`, "": "champion", "grün": `"gr_n"`, "a b": `"a_b"`,
+	} {
+		v := spec.Overlay(cty.ObjectVal(map[string]cty.Value{
+			"model": cty.StringVal("m"), "version": cty.NumberIntVal(1), "reason": cty.NullVal(cty.String), "waivers": cty.NullVal(kind.Type().AttributeType("waivers")),
+			"id": cty.NullVal(cty.String), "uid": cty.NullVal(cty.String),
+		}), map[string]cty.Value{"alias": cty.StringVal(alias)})
+		findings := kind.Check(v)
+		switch {
+		case fix == "" && len(findings) > 0:
+			t.Errorf("%q: %v", alias, findings)
+		case fix != "" && (len(findings) != 1 || !strings.Contains(findings[0].Fix, fix)):
+			t.Errorf("%q: %v, want a fix with %q", alias, findings, fix)
 		}
 	}
 }

@@ -29,6 +29,11 @@ func Known[T any](value T, path cty.Path) Value[T] {
 	return Value[T]{value: value, state: stateKnown, path: path}
 }
 
+// Unknown returns an unknown value at path.
+func Unknown[T any](path cty.Path) Value[T] {
+	return Value[T]{state: stateUnknown, path: path}
+}
+
 // Get returns the value and true where it is known.
 func (v Value[T]) Get() (T, bool) {
 	if v.state != stateKnown {

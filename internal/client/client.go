@@ -63,6 +63,7 @@ type Client struct {
 	base      string
 	token     string
 	userAgent string
+	actor     string
 	http      *retryablehttp.Client
 	ahead     readAhead
 }
@@ -122,6 +123,19 @@ func NewEmbedded(handler http.Handler) *Client {
 		panic(err) // the options are constant
 	}
 	return c
+}
+
+// As is the client with the name of who asks, for the history of aliases. It is what
+// people are told, and no credential.
+func (c *Client) As(actor string) *Client {
+	named := &Client{base: c.base, token: c.token, userAgent: c.userAgent, http: c.http}
+	named.actor = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, actor)
+	return named
 }
 
 // noRedirect stops at a redirect: following one would turn a write into a read,
@@ -184,6 +198,9 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 	request.Header.Set("Accept", "application/json, application/problem+json")
 	if c.userAgent != "" {
 		request.Header.Set("User-Agent", c.userAgent)
+	}
+	if c.actor != "" {
+		request.Header.Set("Mlops-Actor", c.actor)
 	}
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)

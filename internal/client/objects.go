@@ -60,6 +60,89 @@ func (c *Client) Create(ctx context.Context, kind, id string, attributes json.Ra
 	return objectOf(a, err)
 }
 
+// Add makes an object that the control plane numbers, under what it belongs to: the
+// next version of a model. The key is made for this object and sent with each attempt:
+// where an attempt of the last day with the same key was carried out, its object is
+// the answer, and nothing is made. See [Client.Acknowledge].
+func (c *Client) Add(ctx context.Context, kind, parent, key string, attributes json.RawMessage) (*Object, error) {
+	if key == "" {
+		return nil, errors.New("no idempotency key: a second attempt would make a second object")
+	}
+	defer c.ahead.forget()
+	a, err := c.do(ctx, http.MethodPost, objectPath(kind, parent), http.Header{"Idempotency-Key": {key}}, putBody{attributes})
+	return objectOf(a, err)
+}
+
+// Added is an object that was added, and the idempotency key that it was added with.
+type Added struct {
+	Ref
+	Key string `json:"idempotency_key"`
+}
+
+// Unacknowledged lists what was added under a parent in the last day and not
+// acknowledged since, oldest first: adding with such a key gives that object.
+func (c *Client) Unacknowledged(ctx context.Context, kind, parent string) ([]Added, error) {
+	a, err := c.do(ctx, http.MethodGet, "/v1/unacknowledged/"+url.PathEscape(kind)+"/"+url.PathEscape(parent), nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	var answer struct {
+		Items []Added `json:"items"`
+	}
+	err = decode(a, &answer)
+	return answer.Items, err
+}
+
+// Acknowledge tells that the answer to an addition has arrived and is kept. It is no
+// error where that is known, or the object is gone.
+func (c *Client) Acknowledge(ctx context.Context, kind, id string) error {
+	_, err := c.do(ctx, http.MethodDelete, "/v1/unacknowledged"+strings.TrimPrefix(objectPath(kind, id), "/v1"), nil, nil)
+	return err
+}
+
+// Move is one change of what an alias points at.
+type Move struct {
+	Seq int64     `json:"seq"`
+	At  time.Time `json:"at"`
+	// Who made it, as its client said.
+	Who string `json:"who"`
+	// From and To are numbers of versions; 0 where the alias was not there before, or
+	// is gone after it.
+	From   int64  `json:"from"`
+	To     int64  `json:"to"`
+	Reason string `json:"reason"`
+}
+
+// History reads the moves of an alias, newest first. It outlives the alias. The
+// sequence ends with the first error.
+func (c *Client) History(ctx context.Context, kind, id string) iter.Seq2[Move, error] {
+	return func(yield func(Move, error) bool) {
+		query := url.Values{"page_size": {strconv.Itoa(pageSize)}}
+		for {
+			a, err := c.do(ctx, http.MethodGet, objectPath(kind, id)+"/history?"+query.Encode(), nil, nil)
+			var page struct {
+				Items []Move `json:"items"`
+			}
+			if err == nil {
+				err = decode(a, &page)
+			}
+			if err != nil {
+				yield(Move{}, err)
+				return
+			}
+			for _, move := range page.Items {
+				if !yield(move, nil) {
+					return
+				}
+			}
+			if len(page.Items) < pageSize {
+				return
+			}
+			query.Set("before", strconv.FormatInt(page.Items[len(page.Items)-1].Seq, 10))
+		}
+	}
+}
+
 // Update replaces the revision that etag names. [IsETagMismatch] tells that the
 // object is no longer that revision, [IsNotFound] that it is gone.
 //

@@ -23,6 +23,12 @@ func FuzzRequests(f *testing.F) {
 		{"PUT", "/v1/drift_monitor/a/b", "", "*", `{"attributes":{"model":"a","name":"b","metric":"psi","baseline":{"bins":10,"samples":1000},"window":{"duration":"1h","samples":500}}}`},
 		{"PUT", "/v1/alert_threshold/a/b", "", "*", `{"attributes":{"model":"a","name":"b","signal":{},"operator":">","value":0.1}}`},
 		{"PUT", "/v1/rollout_policy/a/b", "", "*", `{"attributes":{"model":"a","name":"b","stages":[{"name":"x","kind":"full","traffic_percent":100},null],"guardrails":[]}}`},
+		{"PUT", "/v1/model_version/fraud/1", "", `"a"`, `{"attributes":{"model":"fraud","source":"s3://b/k","metrics":{"auc":0.9},"gates":[{"metric":"auc","minimum":0.9},null]}}`},
+		{"POST", "/v1/model_version/fraud", "", "", `{"attributes":{"model":"fraud","source":"s3://b/k"}}`},
+		{"PUT", "/v1/model_alias/fraud/champion", "", "*", `{"attributes":{"model":"fraud","alias":"champion","version":1}}`},
+		{"PUT", "/v1/model_alias/fraud/champion", "", "*", `{"attributes":{"model":"fraud","alias":"champion","version":99999999999999999999}}`},
+		{"GET", "/v1/model_alias/fraud/champion/history", "before=3&page_size=2", "", ""},
+		{"DELETE", "/v1/unacknowledged/model_version/fraud/1", "", "", ""},
 		{"GET", "/v1/baseline", "page_size=3&page_token=YQ", "", ""},
 		{"GET", "/v1/events", "after=1", "", ""},
 		{"GET", "/v1/%2e%2e/x", "", "", ""},
@@ -67,8 +73,8 @@ func (nopCloser) Close() error { return nil }
 // broken is a registry with a fault in it.
 type broken struct{ port.Registry }
 
-func (broken) Get(context.Context, string) (port.Object, error) { panic("secret of the server") }
-func (broken) Transactional() bool                              { return true }
+func (broken) Get(context.Context, port.Ref) (port.Object, error) { panic("secret of the server") }
+func (broken) Transactional() bool                                { return true }
 
 func TestAPanicIsAnAnswer(t *testing.T) {
 	handler := controlplane.NewHandler(controlplane.NewService(broken{}, nil, nil))

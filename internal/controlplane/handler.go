@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -30,6 +32,8 @@ const (
 	MaxBatch = 1000
 	// defaultPageSize is used where the request names none.
 	defaultPageSize = 100
+	// maxActorLength bounds the name in Mlops-Actor, in bytes.
+	maxActorLength = 200
 
 	mediaJSON    = "application/json"
 	mediaProblem = "application/problem+json"
@@ -81,22 +85,45 @@ func (h *handler) routes() []route {
 	return routes
 }
 
-// routesOf is what every kind has: a list, and objects by name.
+// routesOf is what every kind has: a list, and objects by name. Where the control
+// plane numbers the objects, they are listed and added under what they belong to, and
+// what was added is acknowledged; aliases have a history.
 func (h *handler) routesOf(kind *spec.Kind) []route {
 	list := "/v1/" + kind.Name
 	of := func(do func(w http.ResponseWriter, r *http.Request, ref port.Ref) error) endpoint {
 		return func(w http.ResponseWriter, r *http.Request, names []string) error {
-			return do(w, r, port.Ref{Kind: kind.Name, ID: strings.Join(names, "/")})
+			ref := port.Ref{Kind: kind.Name, ID: strings.Join(names, "/")}
+			if err := CheckRef(ref); err != nil {
+				return err
+			}
+			return do(w, r, ref)
 		}
 	}
-	return []route{
+	key := "/{" + strings.Join(kind.Key, "}/{") + "}"
+	routes := []route{
 		{path: list, endpoints: map[string]endpoint{
-			http.MethodGet: func(w http.ResponseWriter, r *http.Request, _ []string) error { return h.list(w, r, kind.Name) },
+			http.MethodGet: func(w http.ResponseWriter, r *http.Request, _ []string) error { return h.list(w, r, kind.Name, "") },
 		}},
-		{path: list + "/{" + strings.Join(kind.Key, "}/{") + "}", endpoints: map[string]endpoint{
+		{path: list + key, endpoints: map[string]endpoint{
 			http.MethodGet: of(h.get), http.MethodPut: of(h.put), http.MethodDelete: of(h.delete),
 		}},
 	}
+	if kind.Numbered != "" {
+		under := strings.TrimSuffix(key, "/{"+kind.Numbered+"}")
+		in := func(do func(w http.ResponseWriter, r *http.Request, kind, model string) error) endpoint {
+			return func(w http.ResponseWriter, r *http.Request, names []string) error {
+				return do(w, r, kind.Name, strings.Join(names, "/"))
+			}
+		}
+		routes = append(routes,
+			route{path: list + under, endpoints: map[string]endpoint{http.MethodGet: in(h.list), http.MethodPost: in(h.add)}},
+			route{path: "/v1/unacknowledged/" + kind.Name + under, endpoints: map[string]endpoint{http.MethodGet: in(h.unacknowledged)}},
+			route{path: "/v1/unacknowledged/" + kind.Name + key, endpoints: map[string]endpoint{http.MethodDelete: of(h.acknowledge)}})
+	}
+	if kind.Name == port.ModelAlias {
+		routes = append(routes, route{path: list + key + "/history", endpoints: map[string]endpoint{http.MethodGet: of(h.history)}})
+	}
+	return routes
 }
 
 // recorder remembers what was answered, for the log. It leaves out the body of an
@@ -344,15 +371,11 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, ref port.Ref) erro
 	if err != nil {
 		return err
 	}
-	members, err := readBody(w, r, "attributes")
+	attributes, err := readAttributes(w, r)
 	if err != nil {
 		return err
 	}
-	var attributes bytes.Buffer
-	if err := json.Compact(&attributes, members["attributes"]); err != nil || !bytes.HasPrefix(attributes.Bytes(), []byte("{")) {
-		return invalid(`"attributes" must be an object.`)
-	}
-	o, err := h.service.Put(r.Context(), ref, attributes.Bytes(), allow, key.of(attributes.Bytes()))
+	o, err := h.service.Put(by(r), ref, attributes, allow, key.of(attributes))
 	if err != nil {
 		return err
 	}
@@ -362,6 +385,119 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, ref port.Ref) erro
 	}
 	writeObject(w, status, o)
 	return nil
+}
+
+// add makes an object that the control plane numbers.
+func (h *handler) add(w http.ResponseWriter, r *http.Request, kind, model string) error {
+	if _, err := parameters(r); err != nil {
+		return err
+	}
+	key, err := idempotencyKey(r)
+	if err != nil {
+		return err
+	}
+	attributes, err := readAttributes(w, r)
+	if err != nil {
+		return err
+	}
+	o, err := h.service.Add(by(r), kind, model, attributes, key.of(attributes))
+	if err != nil {
+		return err
+	}
+	address := "/v1/" + kind
+	for name := range strings.SplitSeq(o.ID, "/") {
+		address += "/" + url.PathEscape(name)
+	}
+	w.Header().Set("Location", address)
+	writeObject(w, http.StatusCreated, o)
+	return nil
+}
+
+// unacknowledged lists what was added and whose caller has not said that it has the
+// answer.
+func (h *handler) unacknowledged(w http.ResponseWriter, r *http.Request, kind, model string) error {
+	if _, err := parameters(r); err != nil {
+		return err
+	}
+	found, err := h.service.Unacknowledged(r.Context(), kind, model)
+	if err != nil {
+		return err
+	}
+	type added struct {
+		Kind string `json:"kind"`
+		ID   string `json:"id"`
+		Key  string `json:"idempotency_key"`
+	}
+	items := make([]added, len(found))
+	for i, a := range found {
+		items[i] = added{a.Kind, a.ID, a.Key}
+	}
+	writeOK(w, struct {
+		Items []added `json:"items"`
+	}{items})
+	return nil
+}
+
+// acknowledge takes note that the caller has the answer to an addition.
+func (h *handler) acknowledge(w http.ResponseWriter, r *http.Request, ref port.Ref) error {
+	if _, err := parameters(r); err != nil {
+		return err
+	}
+	if err := h.service.Acknowledge(r.Context(), ref); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// history lists the moves of an alias, newest first.
+func (h *handler) history(w http.ResponseWriter, r *http.Request, ref port.Ref) error {
+	query, err := parameters(r, "before", "page_size")
+	if err != nil {
+		return err
+	}
+	var before int64
+	if text := query.Get("before"); text != "" {
+		if before, err = strconv.ParseInt(text, 10, 64); err != nil || before < 1 {
+			return invalid("before is the seq of the oldest move you have, not %s.", quote(text))
+		}
+	}
+	size, err := pageSize(query)
+	if err != nil {
+		return err
+	}
+	found, err := h.service.Moves(r.Context(), ref, before, size)
+	if err != nil {
+		return err
+	}
+	type moved struct {
+		Seq    int64     `json:"seq"`
+		At     time.Time `json:"at"`
+		Who    string    `json:"who,omitempty"`
+		From   int64     `json:"from,omitempty"`
+		To     int64     `json:"to,omitempty"`
+		Reason string    `json:"reason,omitempty"`
+	}
+	items := make([]moved, len(found))
+	for i, m := range found {
+		items[i] = moved(m)
+	}
+	writeOK(w, struct {
+		Items []moved `json:"items"`
+	}{items})
+	return nil
+}
+
+// by is the context of a request that writes, with who says to have sent it. It is
+// for people who read a history; what may be done, the token decides.
+func by(r *http.Request) context.Context {
+	who := strings.Map(func(c rune) rune {
+		if c < ' ' || c == 0x7f || c == utf8.RuneError {
+			return -1
+		}
+		return c
+	}, r.Header.Get("Mlops-Actor"))
+	return port.WithActor(r.Context(), strings.ToValidUTF8(who[:min(len(who), maxActorLength)], ""))
 }
 
 func (h *handler) delete(w http.ResponseWriter, r *http.Request, ref port.Ref) error {
@@ -381,14 +517,14 @@ func (h *handler) delete(w http.ResponseWriter, r *http.Request, ref port.Ref) e
 	if err != nil {
 		return err
 	}
-	if err := h.service.Delete(r.Context(), ref, cascade, allow); err != nil {
+	if err := h.service.Delete(by(r), ref, cascade, allow); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 
-func (h *handler) list(w http.ResponseWriter, r *http.Request, kind string) error {
+func (h *handler) list(w http.ResponseWriter, r *http.Request, kind, model string) error {
 	query, err := parameters(r, "page_size", "page_token")
 	if err != nil {
 		return err
@@ -397,7 +533,7 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request, kind string) erro
 	if err != nil {
 		return err
 	}
-	page, err := h.service.List(r.Context(), kind, port.PageRequest{Size: size, Token: query.Get("page_token")})
+	page, err := h.service.List(r.Context(), kind, model, port.PageRequest{Size: size, Token: query.Get("page_token")})
 	if err != nil {
 		return err
 	}
@@ -488,6 +624,19 @@ func (h *handler) ready(w http.ResponseWriter, r *http.Request, _ []string) erro
 	}
 	writeOK(w, map[string]string{"status": "ok"})
 	return nil
+}
+
+// readAttributes reads the body of a write: an object's attributes, as compact JSON.
+func readAttributes(w http.ResponseWriter, r *http.Request) (json.RawMessage, error) {
+	members, err := readBody(w, r, "attributes")
+	if err != nil {
+		return nil, err
+	}
+	var attributes bytes.Buffer
+	if err := json.Compact(&attributes, members["attributes"]); err != nil || !bytes.HasPrefix(attributes.Bytes(), []byte("{")) {
+		return nil, invalid(`"attributes" must be an object.`)
+	}
+	return attributes.Bytes(), nil
 }
 
 // readRefs reads a list of references. encoding/json alone would take null for

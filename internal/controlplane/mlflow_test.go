@@ -34,25 +34,35 @@ func embeddedOverMLflow(t *testing.T, uri, path string) *client.Client {
 	return client.NewEmbedded(handler)
 }
 
+// spoiler answers a request in the server's place, or lets it pass: it is false where
+// it did nothing.
+type spoiler func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) bool
+
+// spoiledProxy is a proxy before a server that can be told to spoil requests; nil lets
+// all of them pass.
+func spoiledProxy(t *testing.T, target *url.URL) (address string, set func(spoiler)) {
+	t.Helper()
+	var spoil atomic.Pointer[spoiler]
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if f := spoil.Load(); f != nil && *f != nil && (*f)(w, r, proxy.ServeHTTP) {
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	t.Cleanup(front.Close)
+	return front.URL, func(f spoiler) { spoil.Store(&f) }
+}
+
 func TestModelsInMLflowPoliciesInTheFile(t *testing.T) {
 	server := testtools.StartMLflow(t)
 	target, err := url.Parse(server)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A proxy that can be told to spoil the next matching request.
-	var spoil atomic.Pointer[func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) bool]
-	proxy := httputil.NewSingleHostReverseProxy(target)
-	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if f := spoil.Load(); f != nil && (*f)(w, r, proxy.ServeHTTP) {
-			return
-		}
-		proxy.ServeHTTP(w, r)
-	}))
-	defer front.Close()
-	set := func(f func(w http.ResponseWriter, r *http.Request, pass http.HandlerFunc) bool) { spoil.Store(&f) }
+	front, set := spoiledProxy(t, target)
 	path := filepath.Join(t.TempDir(), "mlops.db")
-	c := embeddedOverMLflow(t, front.URL, path)
+	c := embeddedOverMLflow(t, front, path)
 
 	t.Run("references cross the two stores", func(t *testing.T) {
 		if _, err := c.Create(t.Context(), "baseline", "fraud/score", json.RawMessage(baseline)); codeOf(err) != client.CodeFailedPrecondition {
@@ -90,7 +100,7 @@ func TestModelsInMLflowPoliciesInTheFile(t *testing.T) {
 			pass(httptest.NewRecorder(), r)
 			panic(http.ErrAbortHandler)
 		})
-		defer spoil.Store(nil)
+		defer set(nil)
 		attributes := strings.Replace(fraud, `"fraud"`, `"lost"`, 1)
 		_, err := c.Create(t.Context(), "registered_model", "lost", json.RawMessage(attributes))
 		if !client.IsAlreadyExists(err) {
@@ -126,7 +136,7 @@ func TestModelsInMLflowPoliciesInTheFile(t *testing.T) {
 				t.Errorf("does not say %q: %s", want, e.Detail)
 			}
 		}
-		spoil.Store(nil)
+		set(nil)
 		seen, err := c.Get(t.Context(), "registered_model", "half")
 		if err != nil || !strings.Contains(string(seen.Attributes), "two") || !strings.Contains(string(seen.Attributes), `"a"`) {
 			t.Fatalf("reads as %+v, %v", seen, err)
@@ -164,7 +174,7 @@ func TestModelsInMLflowPoliciesInTheFile(t *testing.T) {
 					_, _ = io.WriteString(w, tt.body)
 					return true
 				})
-				defer spoil.Store(nil)
+				defer set(nil)
 				_, err := c.Get(t.Context(), "registered_model", "half")
 				if codeOf(err) != tt.code || !strings.Contains(err.Error(), tt.says) {
 					t.Errorf("want %s with %q: %v", tt.code, tt.says, err)

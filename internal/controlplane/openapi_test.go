@@ -157,6 +157,13 @@ var examples = map[string]string{
 	"baseline": `{"model":"fraud","name":"score",
 		"bins":[{"upper":0.1,"count":800},{"upper":0.5,"count":150},{"count":50}],
 		"profile":{"name":"score","bins":3,"samples":1000,"shares":[0.8,0.15,0.05]}}`,
+	"model_version": `{"model":"fraud","source":"runs:/0f3c5b7a9d1e4c2f8a6b0d9e7c5f3a1b/model","metrics":{"roc_auc":0.931},
+		"gates":[{"metric":"roc_auc","minimum":0.92,"test_samples":40000,"prevalence":0.05}]}`,
+	"model_alias": `{"model":"fraud","alias":"champion","version":1,"reason":"better on recent months"}`,
+	"performance_monitor": `{"model":"fraud","name":"auc","metric":"auc","baseline_value":0.9,"tolerance":0.04,"prevalence":0.1,
+		"labels":{"delay":"48h","requests_per_second":0.05,"labelled_share":0.2},"window":{"duration":"7d"},"schedule":{"every":"1d"}}`,
+	"service_monitor": `{"model":"fraud","name":"p99","metric":"latency","quantile":0.99,"baseline_value":0.25,"log_std_dev":0.5,
+		"window":{"duration":"10m","requests_per_second":10},"schedule":{"every":"10m"}}`,
 	"drift_monitor": `{"model":"fraud","name":"score","feature":"score","metric":"psi",
 		"baseline":{"name":"score","bins":3,"samples":1000},
 		"window":{"duration":"1h","samples":500},"schedule":{"every":"1h"}}`,
@@ -181,14 +188,19 @@ func TestTheDocumentsExamplesAreAccepted(t *testing.T) {
 	for _, kind := range spec.All() {
 		example := exampleOf(kind)
 		path := "/v1/" + kind.Name
+		method, header := "PUT", "If-None-Match: *"
 		for _, key := range kind.Key {
+			if key == kind.Numbered {
+				method, header = "POST", "Idempotency-Key: example"
+				continue
+			}
 			path += "/" + fmt.Sprint(example[key])
 		}
 		body, err := json.Marshal(map[string]any{"attributes": example})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if answer := ask(t, handler, "PUT", path, "If-None-Match: *", string(body)); answer.Code != http.StatusCreated {
+		if answer := ask(t, handler, method, path, header, string(body)); answer.Code != http.StatusCreated {
 			t.Errorf("%s: %d %s", kind.Name, answer.Code, answer.Body)
 		}
 	}
@@ -202,7 +214,10 @@ func kindPaths() map[string]any {
 		var names []any
 		followers := map[string]any{}
 		for _, key := range kind.Key {
-			schema := maps.Clone(attributes[key].(map[string]any))
+			schema := map[string]any{"type": "integer", "minimum": 1, "description": kind.Description(kind.Numbered)}
+			if key != kind.Numbered {
+				schema = maps.Clone(attributes[key].(map[string]any))
+			}
 			description := schema["description"]
 			delete(schema, "description")
 			names = append(names, map[string]any{"name": key, "in": "path", "required": true, "description": description, "schema": schema})
@@ -252,19 +267,52 @@ func kindPaths() map[string]any {
 		if kind.Name == "registered_model" {
 			removeParameters = append(removeParameters, map[string]any{
 				"name": "cascade", "in": "query", "schema": map[string]any{"type": "boolean", "default": false},
-				"description": "Also delete what an external registry keeps under the model, such as its versions. Policies always stand in the way.",
+				"description": "Also delete the model's versions and aliases. Policies always stand in the way.",
 			})
+		}
+		page := map[string]any{
+			"description": "A page.",
+			"headers":     map[string]any{"X-Request-Id": reference("headers", "RequestId")},
+			"content":     map[string]any{"application/json": map[string]any{"schema": reference("schemas", name+"Page")}},
+		}
+		items := func(schema string) map[string]any {
+			out := maps.Clone(page)
+			out["content"] = map[string]any{"application/json": map[string]any{"schema": reference("schemas", schema)}}
+			return out
+		}
+		named := "/v1/" + kind.Name + "/{" + strings.Join(kind.Key, "}/{") + "}"
+		if kind.Numbered != "" {
+			under := strings.TrimSuffix(named, "/{"+kind.Numbered+"}")
+			add := operation("add"+name, "Add the next one", []any{reference("parameters", "IdempotencyKey")},
+				map[string]any{"201": answer("The object was added, by this request or by one before with its key.")}, "409", "413", "415", "422")
+			add["description"] = "The control plane gives the number. The key is needed: it tells a second attempt from a second object."
+			add["requestBody"] = put["requestBody"]
+			paths[under] = map[string]any{
+				"parameters": names[:len(names)-1],
+				"get": operation("list"+name+"Under", "List those of one model", []any{reference("parameters", "PageSize"), reference("parameters", "PageToken")},
+					map[string]any{"200": page}),
+				"post": add,
+			}
+			waiting := operation("unacknowledged"+name, "List what was added and not acknowledged", nil, map[string]any{"200": items("AddedList")})
+			waiting["description"] = "Of the last 24 hours, oldest first. Whoever died before it kept the answer finds by its key what it added."
+			paths[strings.Replace(under, "/v1/", "/v1/unacknowledged/", 1)] = map[string]any{"parameters": names[:len(names)-1], "get": waiting}
+			paths[strings.Replace(named, "/v1/", "/v1/unacknowledged/", 1)] = map[string]any{
+				"parameters": names,
+				"delete":     operation("acknowledge"+name, "Say that the answer to an addition is kept", nil, map[string]any{"204": reference("responses", "Deleted")}),
+			}
+		}
+		if kind.Name == "model_alias" {
+			before := map[string]any{"name": "before", "in": "query", "schema": map[string]any{"type": "integer", "minimum": 1}, "description": "The `seq` of the oldest move that is known."}
+			history := operation("history"+name, "Read the moves, newest first", []any{before, reference("parameters", "PageSize")}, map[string]any{"200": items("MoveList")})
+			history["description"] = "The history outlives the alias; of one that never was, it is empty."
+			paths[named+"/history"] = map[string]any{"parameters": names, "get": history}
 		}
 		paths["/v1/"+kind.Name] = map[string]any{
 			"get": operation("list"+name, "List by id", []any{reference("parameters", "PageSize"), reference("parameters", "PageToken")}, map[string]any{
-				"200": map[string]any{
-					"description": "A page.",
-					"headers":     map[string]any{"X-Request-Id": reference("headers", "RequestId")},
-					"content":     map[string]any{"application/json": map[string]any{"schema": reference("schemas", name+"Page")}},
-				},
+				"200": page,
 			}),
 		}
-		paths["/v1/"+kind.Name+"/{"+strings.Join(kind.Key, "}/{")+"}"] = map[string]any{
+		paths[named] = map[string]any{
 			"parameters": names,
 			"get": operation("get"+name, "Read", []any{reference("parameters", "IfNoneMatchToRead")}, map[string]any{
 				"200": answer("The object."), "304": reference("responses", "NotModified"),

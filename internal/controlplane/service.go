@@ -4,8 +4,9 @@
 // even where it runs in their own process ([OpenEmbedded]), and [Serve] opens it
 // to a team.
 //
-// What is kept lies behind two ports (package port): registered models in the
-// control plane's SQLite file or in MLflow, everything else in the file.
+// What is kept lies behind two ports (package port): registered models, their
+// versions and aliases in the control plane's SQLite file or in MLflow, everything
+// else in the file.
 package controlplane
 
 import (
@@ -15,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/zclconf/go-cty/cty"
@@ -52,16 +54,18 @@ func NewService(registry port.Registry, policies port.Policies, log *slog.Logger
 
 // Get returns an object, or an error with code NOT_FOUND.
 func (s *Service) Get(ctx context.Context, ref port.Ref) (port.Object, error) {
-	if ref.Kind == port.RegisteredModel {
-		return s.registry.Get(ctx, ref.ID)
+	if port.InRegistry(ref.Kind) {
+		return s.registry.Get(ctx, ref)
 	}
 	return s.policies.Get(ctx, ref)
 }
 
-// List returns a page of the objects of a kind, by id.
-func (s *Service) List(ctx context.Context, kind string, page port.PageRequest) (port.Page, error) {
-	if kind == port.RegisteredModel {
-		return s.registry.List(ctx, page)
+// List returns a page of the objects of a kind: by id where the control plane's file
+// has them, else in the registry's order. A model, where it is not empty, limits
+// versions to its own.
+func (s *Service) List(ctx context.Context, kind, model string, page port.PageRequest) (port.Page, error) {
+	if port.InRegistry(kind) {
+		return s.registry.List(ctx, kind, model, page)
 	}
 	return s.policies.List(ctx, kind, page)
 }
@@ -114,32 +118,33 @@ func (s *Service) Put(ctx context.Context, ref port.Ref, attributes json.RawMess
 	if err != nil {
 		return port.Object{}, err
 	}
-	if id, ok := kind.ID(value); !ok || id != ref.ID {
-		return port.Object{}, keyMismatch(kind, ref, value)
+	if value, err = named(kind, ref, value); err != nil {
+		return port.Object{}, err
+	}
+	if kind.Numbered != "" && only.Creates() {
+		return port.Object{}, invalid("The number of a %s is the control plane's to give: POST to /v1/%s/{%s}, without it.", kind.Name, kind.Name, strings.Join(kind.Key[:len(kind.Key)-1], "}/{"))
+	}
+	if only, err = s.unfixed(ctx, kind, ref, value, only); err != nil {
+		return port.Object{}, err
 	}
 	write := port.Write{Ref: ref, Attributes: attributes, If: only, Once: key}
-	switch {
-	case ref.Kind == port.RegisteredModel && s.registry.Transactional():
-		return s.registry.Put(ctx, write)
-	case ref.Kind == port.RegisteredModel:
-		return s.onceElsewhere(ctx, key, func() (port.Object, error) {
-			object, err := s.registry.Put(ctx, write)
-			if err == nil {
-				action := port.Updated
-				if only.Creates() {
-					action = port.Created
-				}
-				s.record(ctx, action, object)
-			}
-			return object, err
-		})
-	}
 	if slices.Contains(kind.Key, modelAttribute) {
 		write.Model = value.GetAttr(modelAttribute).AsString()
 	}
+	if ref.Kind == port.ModelAlias {
+		if write.Version, write.Reason, err = pointer(value); err != nil {
+			return port.Object{}, err
+		}
+	}
+	switch {
+	case port.InRegistry(ref.Kind) && s.registry.Transactional():
+		return s.registry.Put(ctx, write)
+	case port.InRegistry(ref.Kind):
+		return s.onceElsewhere(ctx, key, func() (port.Object, error) { return s.putElsewhere(ctx, write) })
+	}
 	if write.Model != "" && !s.registry.Transactional() {
 		// Best effort: the model may go between this and the write.
-		switch _, err := s.registry.Get(ctx, write.Model); {
+		switch _, err := s.registry.Get(ctx, port.Ref{Kind: port.RegisteredModel, ID: write.Model}); {
 		case port.CodeOf(err) == port.CodeNotFound:
 			return port.Object{}, port.ModelMissing(ref, write.Model)
 		case err != nil:
@@ -150,29 +155,181 @@ func (s *Service) Put(ctx context.Context, ref port.Ref, attributes json.RawMess
 	return s.policies.Put(ctx, write)
 }
 
-// Delete removes an object. A registered model with objects that belong to it
-// stays; cascade only concerns what an external registry keeps under it.
+// putElsewhere writes to an external registry, and keeps the event and the move.
+func (s *Service) putElsewhere(ctx context.Context, write port.Write) (port.Object, error) {
+	var from int64
+	if write.Kind == port.ModelAlias {
+		// Best effort: somebody may move the alias between this and the write.
+		switch before, err := s.registry.Get(ctx, write.Ref); {
+		case err == nil:
+			from = versionOf(before)
+		case port.CodeOf(err) != port.CodeNotFound:
+			return port.Object{}, err
+		}
+	}
+	object, err := s.registry.Put(ctx, write)
+	if err != nil {
+		return object, err
+	}
+	action := port.Updated
+	if write.If.Creates() {
+		action = port.Created
+	}
+	s.record(ctx, action, object)
+	if write.Kind == port.ModelAlias && from != write.Version {
+		s.recordMove(ctx, write.ID, port.Move{From: from, To: write.Version, Reason: write.Reason})
+	}
+	return object, nil
+}
+
+// Add makes an object that the control plane numbers: the next version of a model.
+// The key is needed: without one, a second attempt would be a second version.
+func (s *Service) Add(ctx context.Context, kindName, model string, attributes json.RawMessage, key port.Once) (port.Object, error) {
+	kind, err := kindOf(kindName)
+	if err != nil {
+		return port.Object{}, err
+	}
+	if key == (port.Once{}) {
+		return port.Object{}, invalid("Send an Idempotency-Key, made for this %s, and repeat it with each attempt: it tells a second attempt from a second %s.", kind.Name, kind.Name)
+	}
+	value, err := decode(kind, attributes)
+	if err != nil {
+		return port.Object{}, err
+	}
+	if parent, ok := kind.Parent(value); !ok || parent != model {
+		return port.Object{}, invalid("The address says %s, and the attributes say %s. They must be equal.", quote(model), quote(parent))
+	}
+	addition := port.Addition{Kind: kind.Name, Model: model, Attributes: attributes, Once: key}
+	if s.registry.Transactional() {
+		return s.registry.Add(ctx, addition)
+	}
+	return s.onceElsewhere(ctx, key, func() (port.Object, error) {
+		object, err := s.registry.Add(ctx, addition)
+		if err == nil {
+			s.record(ctx, port.Created, object)
+		}
+		return object, err
+	})
+}
+
+// Unacknowledged lists what was added to a model in the last day and not acknowledged
+// since, oldest first.
+func (s *Service) Unacknowledged(ctx context.Context, kind, model string) ([]port.Added, error) {
+	return s.registry.Unacknowledged(ctx, kind, model)
+}
+
+// Acknowledge says that the answer to an addition is kept.
+func (s *Service) Acknowledge(ctx context.Context, ref port.Ref) error {
+	return s.registry.Acknowledge(ctx, ref)
+}
+
+// Moves returns the history of an alias, newest first. It outlives the alias.
+func (s *Service) Moves(ctx context.Context, alias port.Ref, before int64, limit int) ([]port.Move, error) {
+	return s.policies.Moves(ctx, alias.ID, before, limit)
+}
+
+// named puts the number that an address has into a value, and reports where the
+// address and the attributes name different objects.
+func named(kind *spec.Kind, ref port.Ref, value cty.Value) (cty.Value, error) {
+	key, err := kind.ParseID(ref.ID)
+	if err != nil {
+		return value, invalid("%v.", err)
+	}
+	if kind.Numbered != "" {
+		value = spec.Overlay(value, map[string]cty.Value{kind.Numbered: key[kind.Numbered]})
+	}
+	if id, ok := kind.ID(value); !ok || id != ref.ID {
+		return value, keyMismatch(kind, ref, value)
+	}
+	return value, nil
+}
+
+// unfixed refuses to change what no update changes, and narrows the precondition to
+// the revision that this was held against.
+func (s *Service) unfixed(ctx context.Context, kind *spec.Kind, ref port.Ref, value cty.Value, only port.Precondition) (port.Precondition, error) {
+	if len(kind.Immutable) == 0 {
+		return only, nil
+	}
+	current, err := s.Get(ctx, ref)
+	if err != nil && port.CodeOf(err) != port.CodeNotFound {
+		return only, err
+	}
+	if err != nil || only.Check(ref, &current) != nil {
+		return only, nil //nolint:nilerr // the store refuses it, or knows its idempotency key
+	}
+	before, err := kind.DecodeJSON(current.Attributes)
+	if err != nil {
+		return only, &port.Error{Code: port.CodeFailedPrecondition, Err: err, Detail: fmt.Sprintf("What is kept of %s does not fit this version of the control plane: %v. Use the version that wrote it, or a later one.", ref, err)}
+	}
+	var violations []port.Violation
+	for _, name := range kind.Immutable {
+		if !value.GetAttr(name).RawEquals(before.GetAttr(name)) {
+			violations = append(violations, port.Violation{
+				Path: name, Detail: fmt.Sprintf("the %s of a %s cannot change", name, kind.Name),
+				Fix: fmt.Sprintf("Register another %s, and leave this one as it is.", kind.Name),
+			})
+		}
+	}
+	if len(violations) > 0 {
+		return only, &port.Error{
+			Code: port.CodeInvalidArgument, Violations: violations,
+			Detail: fmt.Sprintf("%s is immutable: %s cannot change. Register another one.", ref, violations[0].Path),
+		}
+	}
+	return port.IfMatch(current.ETag), nil
+}
+
+// pointer is what an alias says: the version it points at, and why.
+func pointer(value cty.Value) (version int64, reason string, err error) {
+	alias, err := spec.Decode[spec.ModelAlias](value)
+	return int64(alias.Version.Or(0)), alias.Reason.Or(""), err
+}
+
+// versionOf is the version that a kept alias points at; 0 where it cannot be read.
+func versionOf(alias port.Object) int64 {
+	var attributes struct {
+		Version json.Number `json:"version"`
+	}
+	if json.Unmarshal(alias.Attributes, &attributes) != nil {
+		return 0
+	}
+	version, err := attributes.Version.Int64()
+	if err != nil {
+		return 0
+	}
+	return version
+}
+
+// Delete removes an object. A registered model with policies that belong to it stays;
+// cascade takes its versions and aliases along. A version that an alias points at
+// stays.
 func (s *Service) Delete(ctx context.Context, ref port.Ref, cascade bool, only port.Precondition) error {
 	request := port.Delete{Ref: ref, If: only, Cascade: cascade}
-	if ref.Kind != port.RegisteredModel {
+	if !port.InRegistry(ref.Kind) {
 		return s.policies.Delete(ctx, request)
 	}
 	if s.registry.Transactional() {
 		_, err := s.registry.Delete(ctx, request)
 		return err
 	}
-	blocking, err := s.policies.Children(ctx, ref.ID)
+	if ref.Kind == port.RegisteredModel {
+		blocking, err := s.policies.Children(ctx, ref.ID)
+		if err != nil {
+			return err
+		}
+		if len(blocking) > 0 {
+			return port.HasChildren(ref.ID, blocking)
+		}
+	}
+	object, err := s.registry.Delete(ctx, request)
 	if err != nil {
 		return err
 	}
-	if len(blocking) > 0 {
-		return port.HasChildren(ref.ID, blocking)
+	s.record(ctx, port.Deleted, object)
+	if ref.Kind == port.ModelAlias {
+		s.recordMove(ctx, ref.ID, port.Move{From: versionOf(object)})
 	}
-	object, err := s.registry.Delete(ctx, request)
-	if err == nil {
-		s.record(ctx, port.Deleted, object)
-	}
-	return err
+	return nil
 }
 
 // record keeps the event of a write in an external registry. The write has
@@ -180,6 +337,15 @@ func (s *Service) Delete(ctx context.Context, ref port.Ref, cascade bool, only p
 func (s *Service) record(ctx context.Context, action string, object port.Object) {
 	if err := s.policies.Record(context.WithoutCancel(ctx), action, object); err != nil {
 		s.log.ErrorContext(ctx, "a write has no event", "action", action, "kind", object.Kind, "id", object.ID, "error", err)
+	}
+}
+
+// recordMove keeps a move of an alias in an external registry, as far as it can be
+// kept: it has happened.
+func (s *Service) recordMove(ctx context.Context, alias string, m port.Move) {
+	m.Who = port.Actor(ctx)
+	if err := s.policies.RecordMove(context.WithoutCancel(ctx), alias, m); err != nil {
+		s.log.ErrorContext(ctx, "a move of an alias is not in its history", "alias", alias, "from", m.From, "to", m.To, "error", err)
 	}
 }
 

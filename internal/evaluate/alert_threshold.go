@@ -5,7 +5,6 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/mlops-as-code/terraform-provider-mlops/internal/stats"
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
@@ -73,10 +72,11 @@ type firing struct {
 // alarmFigures are an alert threshold's figures, rounded as they are stored.
 type alarmFigures struct {
 	firing
-	smallestValue   float64
-	smallestWindow  float64
-	power           float64
-	detectableShift float64
+	smallestValue    float64
+	smallestWindow   float64
+	power            float64
+	detectableShift  float64
+	detectableChange float64
 }
 
 // thresholdSubject is what the rules on alert thresholds are given.
@@ -94,6 +94,9 @@ func evaluateAlertThreshold(kind *spec.Kind, value cty.Value, _ Inputs) (any, ma
 	if err != nil {
 		return nil, nil, err
 	}
+	if signal, ok := declared.Signal.Fields().Kind.Get(); ok && signal != spec.SignalDataDrift {
+		return evaluateEstimateAlert(kind, declared)
+	}
 	s := &thresholdSubject{declared: declared}
 	computed := map[string]cty.Value{spec.AttributeEvaluation: unknown(kind, spec.AttributeEvaluation)}
 	s.alarm, s.known = alarmOf(declared)
@@ -101,7 +104,7 @@ func evaluateAlertThreshold(kind *spec.Kind, value cty.Value, _ Inputs) (any, ma
 		return s, computed, nil
 	}
 	s.laws = newLaws(s.alarm.sampling)
-	s.measured = s.alarm.effective >= 1 && s.alarm.smoothing.Validate() == nil
+	s.measured = s.alarm.lawful(s.alarm.effective)
 	if s.measured {
 		if s.figures, err = s.alarm.figures(s.laws); err != nil {
 			return nil, nil, err
@@ -115,7 +118,7 @@ func evaluateAlertThreshold(kind *spec.Kind, value cty.Value, _ Inputs) (any, ma
 
 var noFigures = alarmFigures{
 	firing:        firing{rate: none, month: none, low: none, high: none},
-	smallestValue: none, smallestWindow: none, power: none, detectableShift: none,
+	smallestValue: none, smallestWindow: none, power: none, detectableShift: none, detectableChange: none,
 }
 
 func (f alarmFigures) value() cty.Value {
@@ -132,6 +135,7 @@ func (f alarmFigures) value() cty.Value {
 		"smallest_window_samples":   number(f.smallestWindow),
 		"power":                     number(f.power),
 		"detectable_shift_sd":       number(f.detectableShift),
+		"detectable_change":         number(f.detectableChange),
 		"method":                    method,
 	})
 }
@@ -143,8 +147,8 @@ func alarmOf(t spec.AlertThreshold) (alarm, bool) {
 	shares, sharesKnown := sharesOf(g.BinShares, g.Bins)
 	smoothing, smoothingKnown := smoothingOf(g.Smoothing, g.Epsilon)
 	if !sharesKnown || !smoothingKnown ||
-		!spec.AllKnown(t.Value, t.Operator, t.For, t.Severity, g.Metric, g.BaselineSamples, g.WindowSamples, g.WindowSeconds, g.EverySeconds) ||
-		spec.AnyUnknown(t.FalseAlarmsPer30d, g.EffectiveSamples, g.DesignEffect, g.Ordered, g.Sensitivity, sensitivity.ShiftSD, sensitivity.Power) {
+		!spec.AllKnown(t.Value, t.Operator, t.For, t.Severity, g.Kind, g.Metric, g.BaselineSamples, g.WindowSamples, g.WindowSeconds, g.EverySeconds) ||
+		spec.AnyUnknown(t.FalseAlarmsPer30d, g.Engine, g.EffectiveSamples, g.DesignEffect, g.Ordered, g.Sensitivity, sensitivity.ShiftSD, sensitivity.Power) {
 		return alarm{}, false
 	}
 	a := alarm{
@@ -156,6 +160,7 @@ func alarmOf(t spec.AlertThreshold) (alarm, bool) {
 		value: t.Value.Or(0), inclusive: t.Operator.Or("") == ">=", forSeconds: t.For.Or(0).Seconds(), severity: t.Severity.Or(""),
 		shift: sensitivity.ShiftSD.Or(defaultShift), power: sensitivity.Power.Or(defaultPower), sensitive: g.Sensitivity.IsKnown(),
 	}
+	a.sampling = a.measuredBy(g.Metric, g.Engine)
 	a.effective = effectiveSamples(a.window, a.designEffect)
 	if declared, ok := g.EffectiveSamples.Get(); ok && int64(declared) != a.effective {
 		a.effective = int64(declared)
@@ -163,13 +168,20 @@ func alarmOf(t spec.AlertThreshold) (alarm, bool) {
 			a.designEffect = a.window / declared
 		}
 	}
-	var limited bool
-	if a.budget, a.ownBudget = t.FalseAlarmsPer30d.Get(); !a.ownBudget {
-		if a.budget, limited = defaultBudgets[a.severity]; !limited {
-			a.budget = none
-		}
-	}
+	a.budget, a.ownBudget = budgetOf(t)
 	return a, true
+}
+
+// budgetOf is how many false alarms are accepted in 30 days, and whether the team has
+// said so; none where there is no limit.
+func budgetOf(t spec.AlertThreshold) (budget float64, own bool) {
+	if budget, own = t.FalseAlarmsPer30d.Get(); own {
+		return budget, true
+	}
+	if budget, limited := defaultBudgets[t.Severity.Or("")]; limited {
+		return budget, false
+	}
+	return none, false
 }
 
 // strict is the value that the metric must exceed: a metric that can be equal to the
@@ -186,7 +198,7 @@ func (a alarm) strict(value float64) float64 {
 func (a alarm) firing(law noise) (firing, error) {
 	p, method := law.above(a.strict(a.value))
 	f := firing{method: method, overlap: a.overlapping(a.windowSeconds)}
-	mean, low, high, err := stats.MeanPower(a.value, a.bins(), float64(a.baseline), float64(a.effective), p, a.independent(a.windowSeconds))
+	mean, low, high, err := a.overBaselines(a.value, a.effective, p, a.independent(a.windowSeconds))
 	if err != nil {
 		return f, err
 	}
@@ -216,7 +228,7 @@ func (a alarm) figures(l *laws) (alarmFigures, error) {
 		}
 	}
 	switch {
-	case !a.ordered || a.bins() < 2:
+	case !a.shiftable():
 	case !a.reachable():
 		out.power = 0
 	default:
@@ -254,7 +266,7 @@ func (a alarm) mean(p float64, effective int64, value, windowSeconds float64) (f
 	case a.evaluations()*least > 2*a.budget:
 		return least, nil
 	}
-	mean, _, _, err := stats.MeanPower(value, a.bins(), float64(a.baseline), float64(effective), p, windows)
+	mean, _, _, err := a.overBaselines(value, effective, p, windows)
 	return mean, err
 }
 
@@ -285,8 +297,8 @@ const longestWindow = 1e6
 func (a alarm) smallestWindow(l *laws) (float64, error) {
 	// Beyond a thousand baselines, a longer window has nothing left to lessen.
 	longest := max(a.window, 1000*float64(a.baseline)*a.designEffect)
-	first, last := countIndex(a.designEffect), countIndex(min(longest, a.window*longestWindow, maximumCount))
-	if a.bins() < 2 {
+	first, last := countIndex(a.designEffect*float64(a.leastSamples())), countIndex(min(longest, a.window*longestWindow, maximumCount))
+	if a.single() {
 		return countOnGrid(first), nil
 	}
 	begin, ok, err := smallest(first, last, first, manyAsks, func(i int) (bool, error) {
@@ -313,7 +325,11 @@ func (a alarm) smallestWindow(l *laws) (float64, error) {
 // windowAsks is how many laws the search for a window may ask for, by what one costs.
 func (a alarm) windowAsks() int {
 	switch unlike := a.unlike(); {
-	case unlike <= 2:
+	case a.engine != "":
+		return 3
+	case a.smallestShare()*float64(a.baseline) < 5: // simulated
+		return 5
+	case unlike <= 2 || a.metric.Ordered:
 		return 40
 	case unlike <= 12 && a.smallestShare() >= 1e-3:
 		return 7

@@ -17,7 +17,15 @@ import (
 // baselineSubject is what the rules on baselines are given.
 type baselineSubject struct {
 	declared spec.Baseline
-	profile  spec.Value[spec.Profile]
+	profiles []columnProfile // one, or one for each column, in the order of the columns
+}
+
+// columnProfile is a profile, and the attribute that names its column where there are
+// several.
+type columnProfile struct {
+	spec.Profile
+	column string
+	path   cty.Path
 }
 
 // descriptionDigits is how many significant digits a mean or a standard deviation
@@ -29,11 +37,18 @@ func evaluateBaseline(kind *spec.Kind, value cty.Value, inputs Inputs) (any, map
 	if err != nil {
 		return nil, nil, err
 	}
-	computed := map[string]cty.Value{
-		"profile":                unknown(kind, "profile"),
-		spec.AttributeEvaluation: unknown(kind, spec.AttributeEvaluation),
+	computed := map[string]cty.Value{}
+	for _, name := range []string{"profile", "profiles", spec.AttributeEvaluation} {
+		computed[name] = unknown(kind, name)
 	}
-	binning := declared.Binning.Fields()
+	file, binning := declared.File.Fields(), declared.Binning.Fields()
+	switch { // which of the two it will be is known before the values are
+	case declared.File.IsUnknown() || declared.Bins.IsUnknown():
+	case !declared.File.IsNull() && file.Columns.IsKnown():
+		computed["profile"] = cty.NullVal(kind.Type().AttributeType("profile"))
+	case declared.File.IsNull() || file.Columns.IsNull():
+		computed["profiles"] = cty.NullVal(kind.Type().AttributeType("profiles"))
+	}
 	smoothingKnown := !spec.AnyUnknown(declared.Binning, binning.Smoothing, binning.Epsilon)
 	switch {
 	case inputs.Kept != nil:
@@ -42,28 +57,62 @@ func evaluateBaseline(kind *spec.Kind, value cty.Value, inputs Inputs) (any, map
 				computed[name] = kept
 			}
 		}
+	case inputs.Profiles != nil && smoothingKnown:
+		profiles, figures := map[string]cty.Value{}, map[string]cty.Value{}
+		for column, r := range inputs.Profiles {
+			profiles[column] = profileOf(cty.StringVal(column), declared, *r)
+			figures[column] = cty.ObjectVal(describeValues(r))
+		}
+		computed["profiles"] = cty.MapVal(profiles)
+		all := describeValues(nil)
+		all["columns"] = cty.MapVal(figures)
+		computed[spec.AttributeEvaluation] = cty.ObjectVal(all)
 	case inputs.Profile != nil && smoothingKnown:
-		computed["profile"] = profileOf(declared, *inputs.Profile)
-		computed[spec.AttributeEvaluation] = describeValues(inputs.Profile)
+		computed["profile"] = profileOf(leafString(declared.Name), declared, *inputs.Profile)
+		computed[spec.AttributeEvaluation] = oneColumn(kind, inputs.Profile)
 	case declared.Bins.IsKnown() && smoothingKnown:
 		if result, ok := declaredBins(declared.Bins); ok {
-			computed["profile"] = profileOf(declared, result)
-			computed[spec.AttributeEvaluation] = describeValues(nil)
+			computed["profile"] = profileOf(leafString(declared.Name), declared, result)
+			computed[spec.AttributeEvaluation] = oneColumn(kind, nil)
 		}
 	}
 	completed, err := spec.Decode[spec.Baseline](spec.Overlay(value, computed))
 	if err != nil {
 		return nil, nil, err
 	}
-	return baselineSubject{declared: declared, profile: completed.Profile}, computed, nil
+	return baselineSubject{declared: declared, profiles: profilesOf(completed)}, computed, nil
+}
+
+// profilesOf are the profiles in the order of the declared columns; none while they are
+// unknown.
+func profilesOf(b spec.Baseline) []columnProfile {
+	if p, ok := b.Profile.Get(); ok {
+		return []columnProfile{{Profile: p}}
+	}
+	profiles, _ := b.Profiles.Get()
+	columns, _ := b.File.Fields().Columns.Get()
+	var out []columnProfile
+	for _, column := range columns {
+		if p, ok := profiles[column.Or("")]; ok {
+			out = append(out, columnProfile{Profile: p.Fields(), column: column.Or(""), path: column.Path()})
+		}
+	}
+	return out
+}
+
+// oneColumn is the evaluation of a baseline of one column.
+func oneColumn(kind *spec.Kind, r *profile.Result) cty.Value {
+	figures := describeValues(r)
+	figures["columns"] = cty.NullVal(kind.Type().AttributeType(spec.AttributeEvaluation).AttributeType("columns"))
+	return cty.ObjectVal(figures)
 }
 
 // profileOf is the profile that monitors take.
-func profileOf(declared spec.Baseline, r profile.Result) cty.Value {
+func profileOf(name cty.Value, declared spec.Baseline, r profile.Result) cty.Value {
 	binning := declared.Binning.Fields()
 	smoothing := binning.Smoothing.Or(stats.SmoothingEpsilon)
 	attributes := map[string]cty.Value{
-		"name":       leafString(declared.Name),
+		"name":       name,
 		"bins":       spec.Number(float64(r.Bins())),
 		"samples":    spec.Number(float64(r.Samples)),
 		"missing":    spec.Number(float64(r.Missing)),
@@ -87,8 +136,8 @@ func profileOf(declared spec.Baseline, r profile.Result) cty.Value {
 	return cty.ObjectVal(attributes)
 }
 
-// describeValues is the evaluation; without a file there are no values to describe.
-func describeValues(r *profile.Result) cty.Value {
+// describeValues are the figures of a column; without one, all are null.
+func describeValues(r *profile.Result) map[string]cty.Value {
 	attributes := map[string]cty.Value{
 		"missing_rate": nullNumber, "minimum": nullNumber, "maximum": nullNumber, "mean": nullNumber, "std_dev": nullNumber,
 	}
@@ -101,7 +150,7 @@ func describeValues(r *profile.Result) cty.Value {
 		attributes["mean"] = number(stats.RoundSignificant(r.Numbers.Mean, descriptionDigits))
 		attributes["std_dev"] = number(stats.RoundSignificant(r.Numbers.StdDev, descriptionDigits))
 	}
-	return cty.ObjectVal(attributes)
+	return attributes
 }
 
 // declaredBins is the profile of bins that are declared rather than counted; false

@@ -11,8 +11,10 @@ import (
 
 // sampling is what the law of a drift metric depends on, and the time it takes.
 type sampling struct {
-	shares        []float64 // the baseline's proportion in each bin
-	ordered       bool      // the bins have an order
+	metric        spec.DriftMetric
+	engine        stats.Engine // whose bins the metric is counted in; empty for the baseline's
+	shares        []float64    // the baseline's proportion in each bin
+	ordered       bool         // the bins have an order
 	smoothing     stats.Smoothing
 	baseline      int64   // N
 	window        float64 // declared samples of a window
@@ -95,7 +97,7 @@ func windowSamples(w spec.Window) spec.Value[float64] {
 	rate, rateKnown := w.RequestsPerSecond.Get()
 	duration, durationKnown := w.Duration.Get()
 	if !rateKnown || !durationKnown {
-		return w.RequestsPerSecond
+		return spec.Unknown[float64](w.RequestsPerSecond.Path())
 	}
 	return spec.Known(min(floor(rate*duration.Seconds()), maximumCount), w.RequestsPerSecond.Path())
 }
@@ -117,7 +119,7 @@ func monitorSampling(m spec.DriftMonitor) (sampling, bool) {
 	shares, sharesKnown := sharesOf(b.Shares, b.Bins)
 	smoothing, smoothingKnown := smoothingOf(b.Smoothing, b.Epsilon)
 	if !durationKnown || !everyKnown || !sharesKnown || !smoothingKnown ||
-		!spec.AllKnown(b.Samples, samples) || w.RequestsPerSecond.IsUnknown() || w.DesignEffect.IsUnknown() || b.Method.IsUnknown() || b.Categories.IsUnknown() {
+		!spec.AllKnown(b.Samples, samples) || !m.Metric.IsKnown() || m.Engine.IsUnknown() || w.RequestsPerSecond.IsUnknown() || w.DesignEffect.IsUnknown() || b.Method.IsUnknown() || b.Categories.IsUnknown() {
 		return sampling{}, false
 	}
 	s := sampling{
@@ -126,7 +128,7 @@ func monitorSampling(m spec.DriftMonitor) (sampling, bool) {
 		windowSeconds: duration.Seconds(), everySeconds: every.Seconds(),
 	}
 	s.effective = effectiveSamples(s.window, s.designEffect)
-	return s, true
+	return s.measuredBy(m.Metric, m.Engine), true
 }
 
 // orderedBins reports whether a shift of the mean means anything.
@@ -143,6 +145,7 @@ func signalOf(kind *spec.Kind, m spec.DriftMonitor) cty.Value {
 		"monitor":           leafString(m.Name),
 		"kind":              cty.StringVal("data_drift"),
 		"metric":            leafString(m.Metric),
+		"engine":            leafString(m.Engine),
 		"feature":           leafString(m.Feature),
 		"bins":              leafNumber(b.Bins),
 		"bin_shares":        cty.UnknownVal(cty.List(cty.Number)),
@@ -186,10 +189,11 @@ func signalOf(kind *spec.Kind, m spec.DriftMonitor) cty.Value {
 	case m.Sensitivity.IsKnown():
 		out["sensitivity"] = cty.ObjectVal(map[string]cty.Value{
 			"shift_sd": leafNumber(sensitivity.ShiftSD),
+			"change":   nullNumber,
 			"power":    leafNumber(sensitivity.Power),
 		})
 	}
-	return cty.ObjectVal(out)
+	return signalValue(kind, out)
 }
 
 func seconds(d spec.Duration) cty.Value { return spec.Number(d.Seconds()) }
@@ -197,14 +201,17 @@ func seconds(d spec.Duration) cty.Value { return spec.Number(d.Seconds()) }
 // monitorFigures is the evaluation: what the metric does when nothing drifts.
 func monitorFigures(s sampling) (cty.Value, error) {
 	out := map[string]cty.Value{
-		"samples_per_bin": number(round(float64(s.effective) * s.smallestShare())),
+		"samples_per_bin": nullNumber,
 		"noise_median":    nullNumber,
 		"noise_p95":       nullNumber,
 		"noise_p99":       nullNumber,
 		"noise_p999":      nullNumber,
 		"method":          nullString,
 	}
-	if s.effective < 1 {
+	if s.binned() {
+		out["samples_per_bin"] = number(round(float64(s.effective) * s.smallestShare()))
+	}
+	if !s.lawful(s.effective) {
 		return cty.ObjectVal(out), nil
 	}
 	law, err := newNoise(s, s.effective)

@@ -11,18 +11,20 @@ import (
 
 // Inputs are what an object needs that does not stand in its attributes.
 type Inputs struct {
-	// Profile is the profiled file of a baseline that has one. Without it, and
-	// without Kept, what is computed from the file is unknown.
+	// Profile is the profiled file of a baseline that has one. Without it, Profiles and
+	// Kept, what is computed from the file is unknown.
 	Profile *profile.Result
-	// Kept holds computed attributes (profile, evaluation) that a baseline takes
+	// Profiles are those of a baseline of several columns, by column.
+	Profiles map[string]*profile.Result
+	// Kept holds computed attributes (profile, profiles, evaluation) that a baseline takes
 	// over from a plan or from its state, because its file is not read again.
 	Kept map[string]cty.Value
 }
 
 // Report is what evaluating an object yields.
 type Report struct {
-	// Computed holds the object's computed attributes but uid: id, and by kind
-	// profile, signal and evaluation. Each has its attribute's type.
+	// Computed holds the object's computed attributes but uid and number: id, and by
+	// kind profile, signal and evaluation. Each has its attribute's type.
 	Computed map[string]cty.Value
 	// Findings are in the order of the registry; their addresses are empty.
 	Findings []spec.Finding
@@ -93,16 +95,25 @@ func Unknown(kind *spec.Kind, value cty.Value) Report {
 type evaluator func(kind *spec.Kind, value cty.Value, inputs Inputs) (subject any, computed map[string]cty.Value, err error)
 
 var evaluators = map[string]evaluator{
-	"registered_model": evaluateRegisteredModel,
-	"baseline":         evaluateBaseline,
-	"drift_monitor":    evaluateDriftMonitor,
-	"alert_threshold":  evaluateAlertThreshold,
-	"rollout_policy":   evaluateRolloutPolicy,
+	"registered_model":    evaluateRegisteredModel,
+	"model_version":       evaluateModelVersion,
+	"model_alias":         evaluateModelAlias,
+	"baseline":            evaluateBaseline,
+	"drift_monitor":       evaluateDriftMonitor,
+	"performance_monitor": evaluatePerformanceMonitor,
+	"service_monitor":     evaluateServiceMonitor,
+	"alert_threshold":     evaluateAlertThreshold,
+	"rollout_policy":      evaluateRolloutPolicy,
 }
 
 func evaluateRegisteredModel(_ *spec.Kind, value cty.Value, _ Inputs) (any, map[string]cty.Value, error) {
 	model, err := spec.Decode[spec.RegisteredModel](value)
 	return model, map[string]cty.Value{}, err
+}
+
+func evaluateModelAlias(_ *spec.Kind, value cty.Value, _ Inputs) (any, map[string]cty.Value, error) {
+	alias, err := spec.Decode[spec.ModelAlias](value)
+	return alias, map[string]cty.Value{}, err
 }
 
 // unknown is the unknown value of an attribute.

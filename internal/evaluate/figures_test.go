@@ -55,6 +55,7 @@ func TestTheDesignsPolicyIsSoundUnderTheDefinitions(t *testing.T) {
 		"smallest_window_samples":   "385",
 		"power":                     "0.9999",
 		"detectable_shift_sd":       "0.332",
+		"detectable_change":         "null",
 		"method":                    `"exact"`,
 	}
 	report := f.judge(t)
@@ -206,14 +207,18 @@ func TestASignalSaysAllThatAThresholdNeeds(t *testing.T) {
 	}
 	got := report.Computed["signal"]
 	want := map[string]string{
-		"model": `"m"`, "monitor": `"s"`, "kind": `"data_drift"`, "metric": `"psi"`, "feature": `"score"`, "bins": "2", "ordered": "true",
+		"model": `"m"`, "monitor": `"s"`, "kind": `"data_drift"`, "metric": `"psi"`, "engine": "null", "feature": `"score"`, "bins": "2", "ordered": "true",
 		"smoothing": `"jeffreys"`, "epsilon": "null", "baseline_samples": "1000", "window_samples": "522", "effective_samples": "348", "design_effect": "1.5",
 		"window_seconds": "1800", "every_seconds": "600",
 	}
-	if diff := cmp.Diff(want, texts(got)); diff != "" {
+	all := texts(got)
+	for _, other := range []string{"baseline_value", "tolerance", "label_delay_seconds", "prevalence", "flagged_share", "standard_error_method", "kurtosis", "std_dev", "quantile", "log_std_dev"} {
+		want[other] = "null"
+	}
+	if diff := cmp.Diff(want, all); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(map[string]string{"shift_sd": "0.3", "power": "0.8"}, texts(got.GetAttr("sensitivity"))); diff != "" {
+	if diff := cmp.Diff(map[string]string{"shift_sd": "0.3", "change": "null", "power": "0.8"}, texts(got.GetAttr("sensitivity"))); diff != "" {
 		t.Errorf("sensitivity (-want +got):\n%s", diff)
 	}
 	if got := got.GetAttr("bin_shares"); !got.RawEquals(cty.ListVal([]cty.Value{spec.Number(0.5), spec.Number(0.5)})) {
@@ -410,16 +415,43 @@ func TestATypicalAlertTakesMilliseconds(t *testing.T) {
 	}
 }
 
+// BenchmarkAlertThreshold is an alert with all its figures, the searches for the smallest
+// value and window and for the shift that it sees among them.
 func BenchmarkAlertThreshold(b *testing.B) {
-	for name, s := range map[string]string{
-		"equal bins":   signal(10, 1000, 100, ""),
-		"unequal bins": signal(10, 1000, 100, `,"bin_shares":[0.01,0.02,0.04,0.08,0.1,0.12,0.13,0.14,0.16,0.2]`),
+	unequal := `,"bin_shares":[0.01,0.02,0.04,0.08,0.1,0.12,0.13,0.14,0.16,0.2]`
+	for _, c := range []struct{ name, value, signal, more string }{
+		{"equal bins, gamma", "0.04", signal(10, 10_000, 1000, ""), `,"false_alarms_per_30d":100`},
+		{"equal bins", "0.1", signal(10, 1000, 100, ""), ""},
+		{"unequal bins", "0.1", signal(10, 1000, 100, unequal), ""},
+		{"unequal bins, more samples", "0.1", signal(10, 10_000, 1000, unequal), ""},
+		{"unequal bins, persistent", "0.1", signal(10, 1000, 100, unequal), `,"for":"2h"`},
+		{"fifty unequal bins", "0.1", signal(50, 1e5, 3000, `,"bin_shares":`+linear(50)), ""},
+		{"a hundred unequal bins", "0.1", signal(100, 1e5, 3000, `,"bin_shares":`+linear(100)), ""},
 	} {
-		v := threshold(b, "0.1", s, "")
-		b.Run(name, func(b *testing.B) {
+		v := threshold(b, c.value, c.signal, c.more)
+		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
 				figures(b, "alert_threshold", v)
 			}
+		})
+	}
+}
+
+// BenchmarkThresholdsOfAFleet is a thousand different alerts: the cost is linear in their
+// number.
+func BenchmarkThresholdsOfAFleet(b *testing.B) {
+	for _, count := range []int{10, 100, 1000} {
+		b.Run(fmt.Sprint(count), func(b *testing.B) {
+			alerts := make([]cty.Value, count)
+			for i := range alerts {
+				alerts[i] = threshold(b, fmt.Sprint(0.05+0.0001*float64(i)), signal(10, 10_000+float64(i), 1000, ""), `,"severity":"info"`)
+			}
+			for b.Loop() {
+				for _, v := range alerts {
+					figures(b, "alert_threshold", v)
+				}
+			}
+			b.ReportMetric(b.Elapsed().Seconds()/float64(b.N)/float64(count)*1e3, "ms/alert")
 		})
 	}
 }

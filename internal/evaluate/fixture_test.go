@@ -34,6 +34,8 @@ type link struct {
 	Object  json.RawMessage   `json:"object"`
 	From    map[string]string `json:"from"`
 	Profile *profile.Result   `json:"profile"`
+	// Profiles are those of a baseline of several columns.
+	Profiles map[string]*profile.Result `json:"profiles"`
 
 	value cty.Value
 }
@@ -102,7 +104,7 @@ func (f fixture) judge(t testing.TB) evaluate.Report {
 		}
 		check(t, k, v)
 		var err error
-		if report, err = evaluate.Object(k, v, evaluate.Inputs{Profile: l.Profile}); err != nil {
+		if report, err = evaluate.Object(k, v, evaluate.Inputs{Profile: l.Profile, Profiles: l.Profiles}); err != nil {
 			t.Fatal(err)
 		}
 		for name, value := range report.Computed {

@@ -8,22 +8,20 @@ import (
 )
 
 // noise is the law of a drift metric when nothing has drifted, at one size of
-// window. With neither law nor scale it is that of a single bin, in which nothing
-// can differ.
+// window. Without a law it is that of a single bin, in which nothing can differ.
 type noise struct {
-	law       *stats.NoDrift
-	sampling  sampling
-	effective int64
+	law stats.Law
 	rough
 }
 
-// rough is the asymptotic law: scale times chi-squared with bins-1 degrees of freedom.
-// It costs nothing, and says too little of small counts: it serves searches as a
-// first guess, and stands in where the law itself would take seconds.
+// rough is the asymptotic law: for a divergence, scale times chi-squared with bins-1
+// degrees of freedom. It costs nothing, and says too little of small counts: it serves
+// searches as a first guess, never as a figure.
 type rough struct {
-	scale   float64 // 1/N + 1/M
-	degrees float64
-	shares  []float64
+	scale     float64 // 1/N + 1/M
+	degrees   float64
+	sampling  sampling
+	effective int64
 }
 
 // laws makes the noise at each size of window once: a search for the smallest
@@ -48,16 +46,11 @@ func (l *laws) at(effective int64) (noise, error) {
 }
 
 func newNoise(s sampling, effective int64) (noise, error) {
-	if s.bins() < 2 {
+	if s.single() {
 		return noise{}, nil
 	}
-	n := noise{sampling: s, effective: effective, rough: s.rough(effective)}
-	if s.tooCostly(effective) {
-		return n, nil
-	}
-	var err error
-	n.law, err = stats.NewPSINoDrift(s.shares, s.baseline, effective, s.smoothing)
-	return n, err
+	law, err := s.newLaw(effective)
+	return noise{law: law, rough: s.rough(effective)}, err
 }
 
 func (s sampling) rough(effective int64) rough {
@@ -67,7 +60,10 @@ func (s sampling) rough(effective int64) rough {
 			filled++
 		}
 	}
-	return rough{scale: 1/float64(s.baseline) + 1/float64(effective), degrees: float64(max(filled-1, 1)), shares: s.shares}
+	if s.engine != "" && s.ordered {
+		filled = s.engineBins(effective)
+	}
+	return rough{scale: s.scale(effective), degrees: float64(max(filled-1, 1)), sampling: s, effective: effective}
 }
 
 // unlike is how many different shares the bins have: what a law costs grows with it.
@@ -77,98 +73,35 @@ func (s sampling) unlike() int {
 	return len(slices.Compact(sorted))
 }
 
-// tooCostly says where the law would take seconds, measured: hundreds of bins, shares
-// that no count of the baseline gives, or a baseline of a few samples a bin under a
-// much larger window. Such a metric reads noise whatever the law.
-func (s sampling) tooCostly(effective int64) bool {
-	bins, baseline := int64(s.bins()), s.baseline
-	least := 1.0
-	for _, p := range s.shares {
-		if p > 0 {
-			least = min(least, p)
-		}
-	}
-	return s.unlike() > 50 || bins > 100 || baseline < bins || least*float64(baseline) < 0.5 || baseline < 10*bins && effective > 20*baseline
-}
-
-// tooCostlyToShift says where the power under a shift would take long: it is a sum
-// over all counts of all bins. There the asymptotic law is as good: it lacks the noise
-// of small counts, of which there are few, or which a large shift drowns.
-func (s sampling) tooCostlyToShift(effective int64, shift float64) bool {
-	bins := int64(s.bins())
-	return bins > 20 || effective > 100_000 || s.baseline < 10*bins || shift > 2
-}
-
 // above is the probability that the metric exceeds a value.
 func (n noise) above(value float64) (p float64, method string) {
-	switch {
-	case n.law != nil:
-		p, m := n.law.Survival(value)
-		return p, string(m)
-	case n.scale == 0:
+	if n.law == nil {
 		return 0, string(stats.MethodExact)
 	}
-	return n.rough.above(value), string(stats.MethodAsymptotic)
+	p, m := n.law.Survival(value)
+	return p, string(m)
 }
 
 // upperQuantile is the value that the metric exceeds with probability q; none
 // where it is infinite.
 func (n noise) upperQuantile(q float64) (value float64, method string) {
-	switch {
-	case n.law != nil:
-		value, m := n.law.UpperQuantile(q)
-		if math.IsInf(value, 0) {
-			value = none
-		}
-		return value, string(m)
-	case n.scale == 0:
+	if n.law == nil {
 		return 0, string(stats.MethodExact)
 	}
-	x, err := stats.ChiSquaredUpperQuantile(q, n.degrees)
-	if err != nil {
-		return none, string(stats.MethodAsymptotic)
+	value, m := n.law.UpperQuantile(q)
+	if math.IsInf(value, 0) {
+		value = none
 	}
-	return n.scale * x, string(stats.MethodAsymptotic)
+	return value, string(m)
 }
 
 // seen is the probability that one evaluation exceeds a value when the mean has
-// shifted, in the direction that is seen less well.
+// shifted, in the direction that is seen less well; 0 where no shift can be seen.
 func (n noise) seen(value, shift float64) (float64, error) {
-	switch {
-	case n.law != nil && !n.sampling.tooCostlyToShift(n.effective, shift):
-		p, _, err := n.law.ShiftPower(value, shift)
-		return p, err
-	case n.scale == 0:
+	law, ok := n.law.(stats.ShiftLaw)
+	if !ok {
 		return 0, nil
 	}
-	return n.rough.seen(value, shift), nil
-}
-
-func (r rough) above(value float64) float64 {
-	p, err := stats.ChiSquaredSurvival(value/r.scale, r.degrees)
-	if err != nil {
-		return 1
-	}
-	return p
-}
-
-// seen takes the metric for a multiple of the noncentral chi-squared law.
-func (r rough) seen(value, shift float64) float64 {
-	worst := 1.0
-	for _, direction := range []float64{shift, -shift} {
-		shifted, err := stats.ShiftedShares(r.shares, direction)
-		if err != nil {
-			return 0
-		}
-		psi, err := stats.PSIProportions(r.shares, shifted, stats.DefaultSmoothing())
-		if err != nil {
-			return 0
-		}
-		p, err := stats.NoncentralChiSquaredSurvival(value/r.scale, r.degrees, psi/r.scale)
-		if err != nil {
-			return 0
-		}
-		worst = min(worst, p)
-	}
-	return worst
+	p, _, err := law.ShiftPower(value, shift)
+	return p, err
 }

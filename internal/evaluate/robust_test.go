@@ -35,7 +35,7 @@ func (f fixture) last(t testing.TB) (*spec.Kind, cty.Value, evaluate.Inputs) {
 		_, name, _ := strings.Cut(source, ".")
 		v = spec.Overlay(v, map[string]cty.Value{attribute: convert(f[:len(f)-1].judge(t).Computed[name], k.Type().AttributeType(attribute))})
 	}
-	return k, v, evaluate.Inputs{Profile: l.Profile}
+	return k, v, evaluate.Inputs{Profile: l.Profile, Profiles: l.Profiles}
 }
 
 // leaves calls visit for every place in v, objects and lists included.
@@ -151,8 +151,15 @@ func TestEveryComputedAttributeIsThere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range append(k.ComputedAttributes(), "id") {
-			if value, ok := report.Computed[name]; !ok || !value.IsWhollyKnown() || value.IsNull() {
+		names := k.ComputedAttributes()
+		if k.Numbered == "" { // else the id waits for the number
+			names = append(names, "id")
+		}
+		for _, name := range names {
+			value, ok := report.Computed[name]
+			// A baseline has either a profile or profiles.
+			other, either := map[string]string{"profile": "profiles", "profiles": "profile"}[name]
+			if !ok || !value.IsWhollyKnown() || value.IsNull() && (!either || report.Computed[other].IsNull()) {
 				t.Errorf("%s: %s is %#v", path, name, value)
 			}
 		}
@@ -257,6 +264,42 @@ func TestHostileShapesOfAlertsGiveFigures(t *testing.T) {
 			t.Run(name+more, func(t *testing.T) { survive(t, kind, threshold(t, "0.1", v, more)) })
 		}
 	}
+}
+
+func TestHostileAlertsOfEveryMetricAndEngineGiveFigures(t *testing.T) {
+	kind := kindOf(t, "alert_threshold")
+	sizes := [][2]float64{{3, 2}, {10, 1e15}, {1e15, 10}, {200, 1e4}}
+	values := []string{"1e-9", "0.1", "1e6"}
+	turn := 0
+	for _, metric := range spec.DriftMetrics {
+		for _, s := range []string{"", `,"bin_shares":[0.5,0,0,0.25,0,0.25,0,0,0,0]`, `,"bin_shares":[1]`} {
+			for _, size := range sizes {
+				bins := binsOf(s)
+				if strings.HasSuffix(s, "[1]") {
+					bins = 1
+				}
+				value := values[turn%len(values)]
+				v := threshold(t, value, signalOf(metric.Name, bins, size[0], size[1], s), []string{"", `,"operator":">=","for":"3h"`}[turn%2])
+				t.Run(strings.Join([]string{metric.Name, s, fmt.Sprint(size), value}, "/"), func(t *testing.T) { survive(t, kind, v) })
+				turn++
+			}
+		}
+	}
+	for _, engine := range spec.Engines {
+		for _, ordered := range []bool{true, false} {
+			for i, metric := range spec.EngineMetrics(engine.Name, !ordered) {
+				// One law takes a quarter of a second: a few of all combinations.
+				for _, j := range []int{i, i + 3} {
+					size := sizes[j%len(sizes)]
+					more := fmt.Sprintf(`,"ordered":%v,"engine":%q,"bin_shares":[0.5,0.3,0,0.19,0.01]`, ordered, engine.Name)
+					v := threshold(t, "0.1", signalOf(metric, 5, size[0], size[1], more), `,"severity":"info","for":"3h"`)
+					t.Run(strings.Join([]string{engine.Name, metric, fmt.Sprint(ordered, size)}, "/"), func(t *testing.T) { survive(t, kind, v) })
+				}
+			}
+		}
+	}
+	many := fmt.Sprintf(`,"ordered":false,"engine":"evidently","bin_shares":%s`, linear(200))
+	survive(t, kind, threshold(t, "0.1", signalOf("psi", 200, 1e5, 1e4, many), ""))
 }
 
 // binsOf counts the shares that are declared, 10 where none are.

@@ -33,6 +33,9 @@ type Verdict struct {
 
 // registry lists the rules, one entry each, in the order of their findings.
 var registry = []Rule{
+	gateFailed,
+	gateInNoise,
+	mutableSource,
 	emptyBaselineBin,
 	tooManyBins,
 	noiseFloor,
@@ -41,6 +44,12 @@ var registry = []Rule{
 	oversensitive,
 	epsilonDominates,
 	windowVsSchedule,
+	performanceLabelDelay,
+	performanceLabelSupport,
+	toleranceInNoise,
+	quantileSupport,
+	alertNoiseFloor,
+	alertInsensitive,
 	noOwner,
 	noRunbook,
 	forInterval,

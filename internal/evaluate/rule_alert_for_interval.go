@@ -11,9 +11,10 @@ import (
 var forInterval = Rule{
 	ID: "alert/for-interval", Severity: spec.Warning, Kind: "alert_threshold",
 	Summary: "The alert waits longer than for says",
-	Check: judge(func(s *thresholdSubject) Verdict {
-		wait, waitKnown := s.declared.For.Get()
-		every, everyKnown := s.declared.Signal.Fields().EverySeconds.Get()
+	Check: judge(func(s alerting) Verdict {
+		declared := s.alert()
+		wait, waitKnown := declared.For.Get()
+		every, everyKnown := declared.Signal.Fields().EverySeconds.Get()
 		if !waitKnown || !everyKnown {
 			return later
 		}
@@ -22,7 +23,7 @@ var forInterval = Rule{
 		}
 		a := alarm{sampling: sampling{everySeconds: every}, forSeconds: wait.Seconds()}
 		finding := spec.Finding{
-			Path: s.declared.For.Path(),
+			Path: declared.For.Path(),
 			Detail: fmt.Sprintf("for is %s, and the signal is evaluated every %s: nothing is known in between. The alert waits for the next evaluation, so that %s in a row must agree, and it is raised %s after the first, not %s.",
 				wait, showSeconds(every), plural(a.agreeing(), "evaluation", "evaluations"), showSeconds(every), wait),
 			Fix:          `Set for to "0s", to be told by the first evaluation.`,

@@ -9,8 +9,9 @@ import (
 var noOwner = Rule{
 	ID: "alert/no-owner", Severity: spec.Warning, Kind: "alert_threshold",
 	Summary: "Nobody owns the alert",
-	Check: judge(func(s *thresholdSubject) Verdict {
-		owner, severity := s.declared.Owner, s.declared.Severity
+	Check: judge(func(s alerting) Verdict {
+		declared := s.alert()
+		owner, severity := declared.Owner, declared.Severity
 		switch {
 		case spec.AnyUnknown(owner, severity):
 			return later

@@ -9,8 +9,9 @@ import (
 var noRunbook = Rule{
 	ID: "alert/no-runbook", Severity: spec.Warning, Kind: "alert_threshold",
 	Summary: "Nothing says what to do about the alert",
-	Check: judge(func(s *thresholdSubject) Verdict {
-		runbook, severity := s.declared.RunbookURL, s.declared.Severity
+	Check: judge(func(s alerting) Verdict {
+		declared := s.alert()
+		runbook, severity := declared.RunbookURL, declared.Severity
 		switch {
 		case spec.AnyUnknown(runbook, severity):
 			return later

@@ -5,6 +5,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/stats"
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
@@ -27,7 +28,7 @@ var noiseFloor = Rule{
 		return found(spec.Finding{
 			Severity: severity, Path: s.declared.Value.Path(),
 			Detail: fmt.Sprintf("With %s, noise alone takes %s %s %s with probability %s in each evaluation. %s; %s. %s",
-				a.describe(), s.declared.Signal.Fields().Metric.Or("the metric"), a.verb(s.declared.Operator.Or(">")), show(a.value), show(f.rate),
+				a.describe(), a.metric.Name, a.verb(s.declared.Operator.Or(">")), show(a.value), show(f.rate),
 				a.monthly(f.firing), a.budgetText(), caveat),
 			Fix: fix, Alternatives: alternatives,
 		})
@@ -39,7 +40,7 @@ const caveat = "Independent observations are assumed: correlated ones fire more 
 
 // describe names the sample sizes.
 func (a alarm) describe() string {
-	text := fmt.Sprintf("%s, a baseline of %s samples and windows of %s", plural(float64(a.bins()), "bin", "bins"), show(float64(a.baseline)), show(a.window))
+	text := fmt.Sprintf("%sa baseline of %s samples and windows of %s", a.describeBins(), show(float64(a.baseline)), show(a.window))
 	if a.designEffect != 1 {
 		text += fmt.Sprintf(" (worth %s independent ones at a design effect of %s)", show(float64(a.effective)), show(round(a.designEffect)))
 	}
@@ -97,7 +98,11 @@ func quieter(s *thresholdSubject) (string, []spec.Change) {
 	if len(ways) == 0 {
 		return fmt.Sprintf("Use a larger baseline: with %s samples no window is long enough, and no value high enough.", show(float64(a.baseline))), nil
 	}
-	if !exists(f.smallestWindow) {
+	switch {
+	case exists(f.smallestWindow):
+	case a.metric.Law == stats.MetricChiSquared:
+		ways[0] += fmt.Sprintf("; no window is long enough, because the noise of %s is the same in all", a.metric.Name)
+	default:
 		ways[0] += fmt.Sprintf("; no window is long enough with a baseline of %s samples", show(float64(a.baseline)))
 	}
 	return sentence(ways), changes
@@ -119,7 +124,7 @@ func (s *thresholdSubject) longerWindow() (spec.Duration, float64, bool) {
 		duration := niceDuration(needed)
 		samples := floor(a.window * duration.Seconds() / a.windowSeconds)
 		effective := effectiveSamples(samples, a.designEffect)
-		if effective >= 1 && samples > a.window {
+		if a.lawful(effective) && samples > a.window {
 			if law, err := s.laws.at(effective); err == nil {
 				if ok, err := a.meets(law, effective, a.value, duration.Seconds()); err == nil && ok {
 					return duration, samples, true

@@ -30,13 +30,17 @@ var tooManyBins = Rule{
 			scarce, what, windowIsScarce = float64(s.baseline), fmt.Sprintf("the baseline's %s samples", show(float64(s.baseline))), false
 		}
 		expected := scarce * s.smallestShare()
-		if s.bins() < 2 || expected >= leastSamplesPerBin-tolerance(leastSamplesPerBin) {
+		if !s.binned() || s.bins() < 2 || expected >= leastSamplesPerBin-tolerance(leastSamplesPerBin) {
 			return pass
+		}
+		alone := ""
+		if s.emptyBinsCount() {
+			alone = ", and an empty bin alone can raise an alert"
 		}
 		finding := spec.Finding{
 			Path: b.Bins.Path(),
-			Detail: fmt.Sprintf("Of %s, the smallest of the %d bins expects %s; below %d, single observations move the metric, and an empty bin alone can raise an alert.",
-				what, s.bins(), show(round(expected)), leastSamplesPerBin),
+			Detail: fmt.Sprintf("Of %s, the smallest of the %d bins expects %s; below %d, single observations move the metric%s.",
+				what, s.bins(), show(round(expected)), leastSamplesPerBin, alone),
 		}
 		var ways []string
 		if bins := m.fewerBins(scarce); bins >= 2 {

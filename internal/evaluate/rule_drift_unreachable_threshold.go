@@ -2,8 +2,6 @@ package evaluate
 
 import (
 	"fmt"
-	"math"
-	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -22,12 +20,11 @@ var unreachableThreshold = Rule{
 		if !s.measured || a.reachable() {
 			return pass
 		}
-		highest := a.highest()
+		highest := a.highest(a.effective)
 		finding := spec.Finding{
-			Path: s.declared.Value.Path(),
-			Detail: fmt.Sprintf("Over %s with windows of %s samples and smoothing %q, %s is at most %s, when all of a window falls into one bin. The value %s is never passed, whatever the drift.",
-				plural(float64(a.bins()), "bin", "bins"), show(a.window), a.smoothing.Method, s.declared.Signal.Fields().Metric.Or("the metric"), show(round(highest)), show(a.value)),
-			Fix: "Use more than one bin: a single bin has all values before and after.",
+			Path:   s.declared.Value.Path(),
+			Detail: fmt.Sprintf("%s The value %s is never passed, whatever the drift.", a.explainHighest(highest), show(a.value)),
+			Fix:    "Use more than one bin: a single bin has all values before and after.",
 		}
 		if highest > 0 {
 			// What keeps the false alarms in their budget is the most useful value
@@ -46,41 +43,19 @@ var unreachableThreshold = Rule{
 
 // reachable reports whether any window at all can pass the value.
 func (a alarm) reachable() bool {
-	highest := a.highest()
+	highest := a.highest(a.effective)
 	return !exists(highest) || a.strict(a.value) < highest
 }
 
-// highest is the largest PSI that any window can have against the baseline's
-// shares: it is convex in the window's shares, so it is reached where all of them
-// fall into one bin. None where it is unbounded.
-func (a alarm) highest() float64 {
-	add, epsilon := 0.0, 0.0
-	switch a.smoothing.Method {
-	case stats.SmoothingLaplace:
-		add = 1
-	case stats.SmoothingJeffreys:
-		add = 0.5
-	case stats.SmoothingEpsilon:
-		epsilon = a.smoothing.Epsilon
+// explainHighest says what the metric cannot exceed, and why.
+func (a alarm) explainHighest(highest float64) string {
+	if !a.binned() {
+		return fmt.Sprintf("%s is at most %s by its definition, when a window and the baseline have nothing in common.", a.metric.Name, show(round(highest)))
 	}
-	bins, n, m := float64(a.bins()), float64(a.baseline), float64(a.effective)
-	empty := add/(m+add*bins) + epsilon
-	full := (m+add)/(m+add*bins) + epsilon
-	if a.bins() == 1 {
-		return 0
+	smoothing := fmt.Sprintf(" and smoothing %q", a.smoothing.Method)
+	if a.unsmoothed() {
+		smoothing = ""
 	}
-	if empty == 0 {
-		return none
-	}
-	without, gains := 0.0, make([]float64, a.bins())
-	for i, p := range a.shares {
-		expected := (n*p+add)/(n+add*bins) + epsilon
-		if expected == 0 {
-			return none
-		}
-		term := (empty - expected) * math.Log(empty/expected)
-		without += term
-		gains[i] = (full-expected)*math.Log(full/expected) - term
-	}
-	return without + slices.Max(gains)
+	return fmt.Sprintf("Over %s with windows of %s samples%s, %s is at most %s, when all of a window falls into one bin.",
+		plural(float64(a.bins()), "bin", "bins"), show(a.window), smoothing, a.metric.Name, show(round(highest)))
 }

@@ -11,14 +11,16 @@ import (
 var windowVsSchedule = Rule{
 	ID: "drift/window-vs-schedule", Severity: spec.Warning, Kind: "alert_threshold",
 	Summary: "The evaluations that must agree see the same data",
-	Check: judge(func(s *thresholdSubject) Verdict {
-		g := s.declared.Signal.Fields()
-		wait, waitKnown := s.declared.For.Get()
+	Check: judge(func(s alerting) Verdict {
+		declared := s.alert()
+		g := declared.Signal.Fields()
+		wait, waitKnown := declared.For.Get()
 		every, everyKnown := g.EverySeconds.Get()
 		window, windowKnown := g.WindowSeconds.Get()
-		if !waitKnown || !everyKnown || !windowKnown {
+		if !waitKnown || !everyKnown || !windowKnown || g.LabelDelaySeconds.IsUnknown() {
 			return later
 		}
+		window -= g.LabelDelaySeconds.Or(0) // rows without a label are not looked at
 		if window <= every || wait <= 0 || wait.Seconds() >= window {
 			return pass
 		}
@@ -27,7 +29,7 @@ var windowVsSchedule = Rule{
 			return pass // rounded up to whole evaluations, for outlasts the window
 		}
 		finding := spec.Finding{
-			Path: s.declared.For.Path(),
+			Path: declared.For.Path(),
 			Detail: fmt.Sprintf("Windows of %s are evaluated every %s, so that %s overlap at a time. for = %q asks that %s in a row agree, and the first and the last of them share data: together they are hardly more evidence than one. A chance result stays in the window for %s, and so agrees with itself.",
 				showSeconds(window), showSeconds(every), plural(a.overlapping(window), "window", "windows"), wait, plural(a.agreeing(), "evaluation", "evaluations"), showSeconds(window)),
 			Fix:          `Set for to "0s", and let value keep the budget of false alarms.`,

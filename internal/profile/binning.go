@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/stats"
 )
@@ -80,11 +81,18 @@ func (r *Result) Shares() []float64 {
 
 // Profile bins one column. Errors are of type *[Error].
 func (t *Table) Profile(name string, b Binning) (*Result, error) {
-	c, err := t.column(name)
+	at, err := t.column(name)
 	if err != nil {
 		return nil, err
 	}
-	r := &Result{Method: b.Method, Samples: c.present, Missing: c.missing, Digest: t.digest}
+	c, err := t.loaded(at, name, needOf(b.Method))
+	if err != nil {
+		return nil, err
+	}
+	if c.refused != nil {
+		return nil, c.refused
+	}
+	r := &Result{Method: b.Method, Samples: c.present, Missing: c.missing, Digest: t.first.digest}
 	if c.present == 0 {
 		return nil, &Error{
 			Part: PartColumn, Why: fmt.Sprintf("the column %q of %s has no values: all %d are missing", name, t.path, c.missing),
@@ -97,8 +105,11 @@ func (t *Table) Profile(name string, b Binning) (*Result, error) {
 	if err := t.needNumbers(c, name); err != nil {
 		return nil, err
 	}
-	r.Numbers = describe(c.numbers)
-	edges, err := t.edges(c, r.Numbers, name, b)
+	low, high := extremes(c.numbers)
+	var describing sync.WaitGroup
+	describing.Go(func() { r.Numbers = describe(c.numbers, low, high) })
+	defer describing.Wait()
+	edges, err := t.edges(c, low, high, name, b)
 	if err != nil {
 		return nil, err
 	}
@@ -118,32 +129,34 @@ func (t *Table) Profile(name string, b Binning) (*Result, error) {
 	return r, nil
 }
 
-func (t *Table) column(name string) (*column, error) {
-	at := slices.Index(t.names, name)
+func (t *Table) column(name string) (int, error) {
+	names := t.first.names
+	at := slices.Index(names, name)
 	if at < 0 {
-		shown := t.names
+		shown := names
 		more := ""
 		if len(shown) > 20 {
-			shown, more = shown[:20], fmt.Sprintf(" and %d more", len(t.names)-20)
+			shown, more = shown[:20], fmt.Sprintf(" and %d more", len(names)-20)
 		}
 		e := &Error{
 			Part: PartColumn, Why: fmt.Sprintf("%s has no column %q; it has %s%s", t.path, name, quoted(shown), more),
 			Fix: "Name one of the columns.",
 		}
-		switch best := nearest(name, t.names); {
+		switch best := nearest(name, names); {
 		case best != "":
 			e.Fix = fmt.Sprintf("Use %q.", best)
-		case len(t.names) == 1 && strings.ContainsAny(t.names[0], ";\t|"):
+		case t.format != FormatCSV:
+		case len(names) == 1 && strings.ContainsAny(names[0], ";\t|"):
 			e.Fix = "The header is one field: the columns must be separated by commas."
-		case slices.ContainsFunc(t.names, isNumber):
+		case slices.ContainsFunc(names, isNumber):
 			e.Fix = "The first row must name the columns; here it looks like data."
 		}
-		return nil, e
+		return 0, e
 	}
-	if slices.Contains(t.names[at+1:], name) {
-		return nil, &Error{Part: PartColumn, Why: fmt.Sprintf("%s has two columns %q", t.path, name), Fix: "Rename one of them."}
+	if slices.Contains(names[at+1:], name) {
+		return 0, &Error{Part: PartColumn, Why: fmt.Sprintf("%s has two columns %q", t.path, name), Fix: "Rename one of them."}
 	}
-	return t.columns[at], nil
+	return at, nil
 }
 
 func isNumber(text string) bool { _, ok := parseNumber(text); return ok }
@@ -152,12 +165,12 @@ func (t *Table) needNumbers(c *column, name string) error {
 	switch {
 	case c.notNum.line > 0:
 		return &Error{
-			Part: PartColumn, Why: fmt.Sprintf("the column %q of %s is not numeric: line %d has %s", name, t.path, c.notNum.line, strconv.Quote(shorten(c.notNum.value))),
+			Part: PartColumn, Why: fmt.Sprintf("the column %q of %s is not numeric: %s %d has %s", name, t.path, t.first.unit, c.notNum.line, strconv.Quote(shorten(c.notNum.value))),
 			Fix: `Use method = "categorical" for categories, or remove the text from the column.`,
 		}
 	case c.infinite.line > 0:
 		return &Error{
-			Part: PartColumn, Why: fmt.Sprintf("the column %q of %s has an infinite value: line %d has %s", name, t.path, c.infinite.line, strconv.Quote(shorten(c.infinite.value))),
+			Part: PartColumn, Why: fmt.Sprintf("the column %q of %s has an infinite value: %s %d has %s", name, t.path, t.first.unit, c.infinite.line, strconv.Quote(shorten(c.infinite.value))),
 			Fix: "Replace it by a finite number, or leave the field empty so that it counts as missing.",
 		}
 	}
@@ -165,7 +178,7 @@ func (t *Table) needNumbers(c *column, name string) error {
 }
 
 // edges are the inner edges.
-func (t *Table) edges(c *column, n *Numbers, name string, b Binning) ([]float64, error) {
+func (t *Table) edges(c *column, low, high float64, name string, b Binning) ([]float64, error) {
 	if b.Method == MethodExplicit {
 		if len(b.Edges) == 0 {
 			return nil, &Error{Part: PartBinning, Why: `the method "explicit" needs the edges`, Fix: "Set the inner edges, ascending."}
@@ -177,9 +190,9 @@ func (t *Table) edges(c *column, n *Numbers, name string, b Binning) ([]float64,
 		}
 		return slices.Clone(b.Edges), nil
 	}
-	if n.Minimum == n.Maximum {
+	if low == high {
 		return nil, &Error{
-			Part: PartColumn, Why: fmt.Sprintf("the column %q of %s is constant: all %d values are %s, which makes 1 bin, and no data drift would ever be seen in it", name, t.path, c.present, stats.FormatFloat(n.Minimum)),
+			Part: PartColumn, Why: fmt.Sprintf("the column %q of %s is constant: all %d values are %s, which makes 1 bin, and no data drift would ever be seen in it", name, t.path, c.present, stats.FormatFloat(low)),
 			Fix: "Choose another column, or set method = \"explicit\" with edges around that value.",
 		}
 	}
@@ -194,7 +207,7 @@ func (t *Table) edges(c *column, n *Numbers, name string, b Binning) ([]float64,
 		if b.Bins < 1 || b.Bins > MaximumCategories {
 			return nil, &Error{Part: PartBinning, Why: fmt.Sprintf("%d bins cannot be made", b.Bins), Fix: fmt.Sprintf("Use 2 to %d.", MaximumCategories)}
 		}
-		all = equalWidth(n.Minimum, n.Maximum, b.Bins)
+		all = equalWidth(low, high, b.Bins)
 	default:
 		return nil, &Error{Part: PartBinning, Why: fmt.Sprintf("there is no method %q", b.Method), Fix: `Use "quantile", "equal_width", "explicit" or "categorical".`}
 	}
@@ -253,27 +266,48 @@ func (t *Table) categories(r *Result, c *column, name string, b Binning) error {
 	return nil
 }
 
-// describe sums in the order of the file, values scaled so that no sum overflows.
-func describe(values []float64) *Numbers {
-	n := &Numbers{Minimum: values[0], Maximum: values[0]}
-	largest := 0.0
+// extremes are the smallest and the largest value; of two zeros, the negative one is
+// smaller.
+func extremes(values []float64) (low, high float64) {
+	low, high = values[0], values[0]
 	for _, v := range values {
-		n.Minimum, n.Maximum = min(n.Minimum, v), max(n.Maximum, v)
-		largest = max(largest, math.Abs(v))
+		if v < low {
+			low = v
+		}
+		if v > high {
+			high = v
+		}
 	}
+	if low == 0 || high == 0 {
+		for _, v := range values {
+			low, high = min(low, v), max(high, v)
+		}
+	}
+	return low, high
+}
+
+// describe sums in the order of the file, values scaled so that no sum overflows.
+func describe(values []float64, low, high float64) *Numbers {
+	n := &Numbers{Minimum: low, Maximum: high}
+	largest := max(math.Abs(low), math.Abs(high))
 	if largest == 0 {
 		return n
 	}
 	_, exponent := math.Frexp(largest)
-	scale := func(v float64) float64 { return math.Ldexp(v, -exponent) }
+	// A product with a power of two is what Ldexp gives; where that power is no normal
+	// number, two products are.
+	first, second := math.Ldexp(1, -exponent), 1.0
+	if exponent < -1000 {
+		first, second = 0x1p1000, math.Ldexp(1, -exponent-1000)
+	}
 	sum := 0.0
 	for _, v := range values {
-		sum += scale(v)
+		sum += float64(v * first * second)
 	}
 	mean := sum / float64(len(values))
 	squares := 0.0
 	for _, v := range values {
-		d := scale(v) - mean
+		d := float64(v*first*second) - mean
 		squares += float64(d * d)
 	}
 	n.Mean = math.Ldexp(mean, exponent)

@@ -109,7 +109,7 @@ func TestAProfileHas(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			table, err := profile.Read(write(t, c.text))
+			table, err := profile.Read(write(t, c.text), "", c.binning.Method, c.column)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -126,7 +126,7 @@ func TestAProfileHas(t *testing.T) {
 }
 
 func TestTheDigestIsThatOfTheBytes(t *testing.T) {
-	table, err := profile.Read(write(t, "a\n1\n"))
+	table, err := profile.Read(write(t, "a\n1\n"), "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +137,7 @@ func TestTheDigestIsThatOfTheBytes(t *testing.T) {
 }
 
 func TestTheMissionDocumentsBaselineHasEqualDeciles(t *testing.T) {
-	table, err := profile.Read(filepath.Join("testdata", "seed42-baseline.csv"))
+	table, err := profile.Read(filepath.Join("testdata", "seed42-baseline.csv"), "", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestAnErrorSaysWhatIsWrongAndWhatToDo(t *testing.T) {
 			if c.binning.Method == "" {
 				c.binning = decile
 			}
-			table, err := profile.Read(write(t, c.text))
+			table, err := profile.Read(write(t, c.text), "", c.binning.Method, c.column)
 			if err == nil {
 				_, err = table.Profile(c.column, c.binning)
 			}
@@ -227,12 +227,12 @@ func checkError(t *testing.T, err error, part profile.Part, want ...string) {
 }
 
 func TestAFileThatIsNotThereIsExplained(t *testing.T) {
-	_, err := profile.Read(filepath.Join(t.TempDir(), "train.csv"))
+	_, err := profile.Read(filepath.Join(t.TempDir(), "train.csv"), "", "")
 	checkError(t, err, profile.PartFile, "does not exist", "${path.module}")
 	if !errors.Is(err, os.ErrNotExist) {
 		t.Error("the cause is lost")
 	}
-	_, err = profile.Read(t.TempDir())
+	_, err = profile.Read(t.TempDir(), "", "")
 	checkError(t, err, profile.PartFile, "is a directory")
 }
 
@@ -245,7 +245,7 @@ func TestAHugeFileIsRefusedBeforeItIsRead(t *testing.T) {
 	if err := errors.Join(file.Truncate(profile.MaximumSize+1), file.Close()); err != nil { // sparse: takes no room
 		t.Fatal(err)
 	}
-	_, err = profile.Read(path)
+	_, err = profile.Read(path, "", "")
 	checkError(t, err, profile.PartFile, "at most 2147483648 are read", "random sample")
 }
 
@@ -261,7 +261,7 @@ func TestMemoryStaysAboutTheSizeOfTheFile(t *testing.T) {
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	table, err := profile.Read(path)
+	table, err := profile.Read(path, "", "")
 	if err != nil {
 		t.Fatal(err)
 	}

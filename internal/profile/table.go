@@ -1,20 +1,16 @@
 package profile
 
 import (
-	"bufio"
 	"bytes"
-	"crypto/sha256"
-	"encoding/csv"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
-	"strconv"
+	"path/filepath"
+	"slices"
 	"strings"
-	"unicode/utf8"
+	"sync"
 )
 
 const (
@@ -25,27 +21,93 @@ const (
 	// MaximumCategories is the largest number of distinct values that are counted
 	// in a column.
 	MaximumCategories = 1000
+	// MaximumNumbers is the largest number of values that are kept of a file's numeric
+	// columns, 8 bytes each: 2 GiB.
+	MaximumNumbers = 1 << 28
 )
 
-// Table is a data file that has been read.
+// The formats of data files.
+const (
+	FormatCSV     = "csv"
+	FormatParquet = "parquet"
+	FormatJSONL   = "jsonl"
+)
+
+// Formats lists the formats that [Read] knows.
+func Formats() []string { return []string{FormatCSV, FormatParquet, FormatJSONL} }
+
+// FormatOf is the format that a file's extension stands for: csv where it says nothing.
+func FormatOf(path string) string {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".parquet", ".pq":
+		return FormatParquet
+	case ".jsonl", ".ndjson":
+		return FormatJSONL
+	}
+	return FormatCSV
+}
+
+// Table is a data file. It is safe for use by many goroutines.
 type Table struct {
-	path    string
+	path, format string
+
+	mutex   sync.Mutex
+	first   contents // of the first reading: digest, rows, names
+	columns []*column
+}
+
+// contents is what one reading of a file yields.
+type contents struct {
 	digest  string
 	rows    int64
 	names   []string
-	columns []*column
+	columns []*column // nil where not wanted
+	unit    string    // what a place counts: line, row
 }
 
 // column keeps what profiles of a column may need: its numbers in the order of
 // the file while all values are numbers, and the counts of its distinct texts
 // while they are few.
 type column struct {
+	need     need
 	missing  int64
 	present  int64
 	numbers  []float64
 	notNum   place
 	infinite place
 	counts   map[string]int64 // nil once there are more than MaximumCategories
+	refused  *Error           // why nothing can be made of the column
+}
+
+// need says what of a column is kept.
+type need uint8
+
+const (
+	numbers need = 1 << iota
+	categories
+)
+
+func needOf(method string) need {
+	if method == MethodCategorical {
+		return categories
+	}
+	return numbers
+}
+
+// wanted is which columns a reading keeps, and what of them.
+type wanted struct {
+	need  need
+	names []string
+	all   bool             // the others too, while there is room
+	has   func(i int) need // what earlier readings have kept
+}
+
+// of is what is to be kept of the column at i.
+func (w wanted) of(i int, name string) need {
+	if (w.all || slices.Contains(w.names, name)) && w.has(i)&w.need == 0 {
+		return w.need
+	}
+	return 0
 }
 
 // place is a value and where it stands, for messages; line 0 is nowhere.
@@ -54,40 +116,127 @@ type place struct {
 	value string
 }
 
+// source is an open file.
+type source interface {
+	io.Reader
+	io.ReaderAt
+}
+
 // Digest is the SHA-256 of the file's bytes, as sha256:<64 hexadecimal digits>.
-func (t *Table) Digest() string { return t.digest }
+func (t *Table) Digest() string { return t.first.digest }
 
 // Columns names the columns in the order of the file.
-func (t *Table) Columns() []string { return append([]string(nil), t.names...) }
+func (t *Table) Columns() []string { return slices.Clone(t.first.names) }
 
-// Rows is the number of records after the header.
-func (t *Table) Rows() int64 { return t.rows }
+// Rows is the number of records, a header apart.
+func (t *Table) Rows() int64 { return t.first.rows }
 
-// Read reads a CSV file with a header row: comma-separated, UTF-8, quotes as in
-// RFC 4180. Errors are of type *[Error].
-func Read(path string) (*Table, error) {
-	file, err := os.Open(path)
+// Read reads a data file for the given columns and binning method. What else
+// [Table.Profile] is asked for takes one more reading, which keeps all columns.
+//
+//   - csv: with a header row, comma-separated, UTF-8, quotes as in RFC 4180.
+//   - jsonl: an object a line, its keys the columns; a key that is absent is missing.
+//   - parquet: columns of numbers, truth values and text; nested ones only count as there.
+//
+// An empty format is that of the file's extension. Errors are of type *[Error], and
+// about the file: a column that does not exist is [Table.Profile]'s to refuse.
+func Read(path, format, method string, columns ...string) (*Table, error) {
+	if format == "" {
+		format = FormatOf(path)
+	}
+	t := &Table{path: path, format: format}
+	return t, t.read(wanted{need: needOf(method), names: columns})
+}
+
+// read reads the file, and takes over the columns that are wanted.
+func (t *Table) read(want wanted) error {
+	file, err := os.Open(t.path)
 	if err != nil {
-		return nil, openError(path, err)
+		return openError(t.path, err)
 	}
 	defer file.Close() //nolint:errcheck // opened for reading only
 	info, err := file.Stat()
 	switch {
 	case err != nil:
-		return nil, openError(path, err)
+		return openError(t.path, err)
 	case info.IsDir():
-		return nil, &Error{Part: PartFile, Why: fmt.Sprintf("%s is a directory", path), Fix: "Name the data file in it."}
+		return &Error{Part: PartFile, Why: fmt.Sprintf("%s is a directory", t.path), Fix: "Name the data file in it."}
 	case info.Size() > MaximumSize:
-		return nil, &Error{
-			Part: PartFile, Why: fmt.Sprintf("%s has %d bytes, and at most %d are read", path, info.Size(), int64(MaximumSize)),
-			Fix: "Use a random sample of it: a hundred thousand rows say as much about a distribution.",
+		return &Error{
+			Part: PartFile, Why: fmt.Sprintf("%s has %d bytes, and at most %d are read", t.path, info.Size(), int64(MaximumSize)),
+			Fix: sampleFix,
 		}
 	}
-	t, err := parse(file, path)
-	if err != nil {
-		return nil, err
+	return t.take(file, info.Size(), want)
+}
+
+const sampleFix = "Use a random sample of it: a hundred thousand rows say as much about a distribution."
+
+func (t *Table) take(in source, size int64, want wanted) error {
+	want.has = func(i int) need {
+		if i < len(t.columns) {
+			return t.columns[i].need
+		}
+		return 0
 	}
-	return t, nil
+	var got *contents
+	var err error
+	if err := checkMagic(in, t.path, t.format, size); err != nil {
+		return err
+	}
+	switch t.format {
+	case FormatCSV:
+		got, err = readCSV(in, t.path, size, want)
+	case FormatJSONL:
+		got, err = readJSONL(in, t.path, size, want)
+	case FormatParquet:
+		got, err = readParquet(in, t.path, size, want)
+	default:
+		return &Error{Part: PartFile, Why: fmt.Sprintf("there is no format %q", t.format), Fix: `Use "csv", "parquet" or "jsonl".`}
+	}
+	if err != nil {
+		return err
+	}
+	if t.columns == nil {
+		t.first = *got
+		t.columns = make([]*column, len(got.names))
+		for i := range t.columns {
+			t.columns[i] = &column{}
+		}
+	} else if got.digest != t.first.digest {
+		return &Error{Part: PartFile, Why: fmt.Sprintf("%s changed while it was read", t.path), Fix: "Try again when nothing writes to it."}
+	}
+	for i, c := range got.columns {
+		if c != nil && c.need != 0 {
+			t.columns[i].merge(c)
+		}
+	}
+	return nil
+}
+
+// merge adds what another reading has kept of the same column.
+func (c *column) merge(other *column) {
+	c.missing, c.present, c.refused = other.missing, other.present, other.refused
+	c.notNum = other.notNum
+	if other.need&numbers != 0 {
+		c.numbers, c.infinite = other.numbers, other.infinite
+	}
+	if other.need&categories != 0 {
+		c.counts = other.counts
+	}
+	c.need |= other.need
+}
+
+// loaded is the column, read from the file if need be.
+func (t *Table) loaded(at int, name string, n need) (*column, error) {
+	t.mutex.Lock()
+	defer t.mutex.Unlock()
+	if t.columns[at].need&n == 0 {
+		if err := t.read(wanted{need: n, names: []string{name}, all: true}); err != nil {
+			return nil, err
+		}
+	}
+	return t.columns[at], nil
 }
 
 func openError(path string, err error) *Error {
@@ -103,197 +252,190 @@ func openError(path string, err error) *Error {
 	return &Error{Part: PartFile, Err: err, Why: fmt.Sprintf("the file %s cannot be opened: %v", path, err), Fix: "Check the path."}
 }
 
-// magics are the beginnings of files that people name by mistake.
-var magics = []struct{ prefix, is, fix string }{
-	{"PAR1", "a Parquet file", "Convert it to CSV; only the one column is needed."},
-	{"\x1f\x8b", "compressed with gzip", "Decompress it first."},
-	{"PK\x03\x04", "a zip archive or a spreadsheet", "Export it as CSV."},
-	{"\xff\xfe", "UTF-16 text", "Save it as UTF-8."},
-	{"\xfe\xff", "UTF-16 text", "Save it as UTF-8."},
-}
-
-// parse reads all of in; path is for messages only.
-func parse(in io.Reader, path string) (*Table, error) {
-	hash := sha256.New()
-	buffered := bufio.NewReaderSize(&textReader{in: io.TeeReader(in, hash)}, 1<<16)
-	start, err := buffered.Peek(4)
-	for _, magic := range magics {
-		if bytes.HasPrefix(start, []byte(magic.prefix)) {
-			return nil, &Error{Part: PartFile, Why: fmt.Sprintf("%s is %s, not CSV", path, magic.is), Fix: magic.fix}
-		}
-	}
-	if len(start) == 0 && errors.Is(err, io.EOF) {
-		return nil, &Error{Part: PartFile, Why: fmt.Sprintf("%s is empty", path), Fix: "It needs a header row with the names of the columns, and the data below."}
-	}
-	if bytes.HasPrefix(start, []byte("\xef\xbb\xbf")) {
-		if _, err := buffered.Discard(3); err != nil {
-			return nil, readError(path, err)
-		}
-	}
-
-	records := csv.NewReader(buffered)
-	records.ReuseRecord, records.TrimLeadingSpace = true, true
-	header, err := records.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, &Error{Part: PartFile, Why: fmt.Sprintf("%s has nothing but blank lines", path), Fix: "It needs a header row with the names of the columns, and the data below."}
-	}
-	if err != nil {
-		return nil, readError(path, err)
-	}
-	if len(header) > MaximumColumns {
-		return nil, &Error{Part: PartFile, Why: fmt.Sprintf("%s has %d columns, and at most %d are read", path, len(header), MaximumColumns), Fix: "Keep the columns that are watched."}
-	}
-	t := &Table{path: path}
-	for i, name := range header {
-		if !utf8.ValidString(name) {
-			return nil, notUTF8(path, 1)
-		}
-		t.names = append(t.names, strings.TrimSpace(strings.Clone(header[i])))
-		t.columns = append(t.columns, &column{counts: map[string]int64{}})
-	}
-	next, _ := records.FieldPos(0) // the line after the record before
-	next += strings.Count(header[0], "\n") + 1
-	for {
-		record, err := records.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, readError(path, err)
-		}
-		t.rows++
-		if len(header) == 1 {
-			// The reader skips blank lines; in a file of one column each is a missing
-			// value.
-			line, _ := records.FieldPos(0)
-			blank := int64(max(line-next, 0))
-			t.columns[0].missing += blank
-			t.rows += blank
-			next = line + strings.Count(record[0], "\n") + 1
-		}
-		for i, text := range record {
-			if !utf8.ValidString(text) {
-				line, _ := records.FieldPos(i)
-				return nil, notUTF8(path, line)
-			}
-			if !t.columns[i].add(strings.TrimSpace(text)) {
-				line, _ := records.FieldPos(i)
-				t.columns[i].refuse(strings.TrimSpace(text), line)
-			}
-		}
-	}
-	if t.rows == 0 {
-		return nil, &Error{Part: PartFile, Why: fmt.Sprintf("%s has a header and no data", path), Fix: "Add the data below the header; a file without a header needs one."}
-	}
-	t.digest = "sha256:" + hex.EncodeToString(hash.Sum(nil))
-	return t, nil
-}
-
-func notUTF8(path string, line int) *Error {
-	return &Error{Part: PartFile, Why: fmt.Sprintf("%s is not UTF-8 text (line %d)", path, line), Fix: "Save it as CSV in UTF-8."}
-}
-
 func readError(path string, err error) *Error {
-	var binary errBinary
-	var syntax *csv.ParseError
-	switch {
-	case errors.As(err, &binary):
-		return &Error{Part: PartFile, Err: err, Why: fmt.Sprintf("%s is a binary file: byte %d is NUL", path, int64(binary)), Fix: "Save it as CSV in UTF-8."}
-	case errors.As(err, &syntax) && errors.Is(err, csv.ErrFieldCount):
-		return &Error{Part: PartFile, Err: err, Why: fmt.Sprintf("%s: line %d has not as many fields as the header", path, syntax.StartLine), Fix: "Quote fields that contain a comma, and give every row all its fields."}
-	case errors.As(err, &syntax):
-		return &Error{Part: PartFile, Err: err, Why: fmt.Sprintf("%s: line %d, column %d: %v", path, syntax.Line, syntax.Column, syntax.Err), Fix: "Write a quote within a quoted field twice, and close every quoted field."}
-	}
 	return &Error{Part: PartFile, Err: err, Why: fmt.Sprintf("%s cannot be read: %v", path, err), Fix: "Check the file."}
 }
 
-// errBinary is the offset of the first NUL byte.
-type errBinary int64
-
-func (e errBinary) Error() string { return fmt.Sprintf("NUL byte at offset %d", int64(e)) }
-
-// textReader fails at the first NUL byte, which no text has.
-type textReader struct {
-	in     io.Reader
-	offset int64
+// magics are the beginnings of files that people name by mistake.
+var magics = []struct{ prefix, is, format, fix string }{
+	{"PAR1", "a Parquet file", FormatParquet, `Set format = "parquet", or leave format out of a file whose name ends in .parquet.`},
+	{"\x1f\x8b", "compressed with gzip", "", "Decompress it first."},
+	{"\x28\xb5\x2f\xfd", "compressed with zstd", "", "Decompress it first."},
+	{"PK\x03\x04", "a zip archive or a spreadsheet", "", "Export it as CSV."},
+	{"\xff\xfe", "UTF-16 text", "", "Save it as UTF-8."},
+	{"\xfe\xff", "UTF-16 text", "", "Save it as UTF-8."},
 }
 
-func (r *textReader) Read(p []byte) (int, error) {
-	n, err := r.in.Read(p)
-	// A byte-order mark of UTF-16 says more than the NUL bytes after it.
-	if i := bytes.IndexByte(p[:n], 0); i >= 0 && !(r.offset == 0 && n > 1 && (p[0] == 0xff || p[0] == 0xfe)) {
-		return i, errBinary(r.offset + int64(i))
-	}
-	r.offset += int64(n)
-	return n, err
-}
+var formatNames = map[string]string{FormatCSV: "CSV", FormatParquet: "Parquet", FormatJSONL: "JSON lines"}
 
-// add takes a value in; false asks for refuse, with the line that is costly to
-// know otherwise.
-func (c *column) add(text string) bool {
-	if isMissing(text) {
-		c.missing++
-		return true
+func checkMagic(in io.ReaderAt, path, format string, size int64) error {
+	start := make([]byte, 4)
+	n, err := in.ReadAt(start, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return readError(path, err)
 	}
-	c.present++
-	if c.counts != nil {
-		if _, seen := c.counts[text]; seen {
-			c.counts[text]++
-		} else if len(c.counts) < MaximumCategories {
-			c.counts[strings.Clone(text)] = 1
-		} else {
-			c.counts = nil
+	start = start[:n]
+	for _, magic := range magics {
+		if magic.format != format && bytes.HasPrefix(start, []byte(magic.prefix)) {
+			return &Error{Part: PartFile, Why: fmt.Sprintf("%s is %s, not %s", path, magic.is, formatNames[format]), Fix: magic.fix}
 		}
 	}
-	if c.notNum.line > 0 {
-		return true
+	switch {
+	case size == 0:
+		e := &Error{Part: PartFile, Why: fmt.Sprintf("%s is empty", path), Fix: "It needs data."}
+		if format == FormatCSV {
+			e.Fix = headerFix
+		}
+		return e
+	case format == FormatParquet && !bytes.HasPrefix(start, []byte("PAR1")):
+		return &Error{Part: PartFile, Why: fmt.Sprintf("%s is not a Parquet file", path), Fix: `Check the path, or set format = "csv" or "jsonl".`}
 	}
-	value, ok := parseNumber(text)
-	if !ok || math.IsInf(value, 0) {
-		return c.infinite.line > 0 && ok
-	}
-	c.numbers = append(c.numbers, value)
-	return true
+	return nil
 }
 
-// refuse notes the first value that is not a number, or not a finite one.
-func (c *column) refuse(text string, line int) {
-	at := place{line: line, value: strings.Clone(text)}
-	if _, ok := parseNumber(text); ok {
-		c.infinite = at
+const headerFix = "It needs a header row with the names of the columns, and the data below."
+
+// add takes a value in, blanks around it removed.
+func (c *column) add(text []byte, line int) {
+	if isMissing(text) {
+		c.missing++
 		return
 	}
-	c.notNum, c.numbers = at, nil
+	c.present++
+	if c.need&categories != 0 {
+		if c.count(text) {
+			return
+		}
+		if c.notNum.line == 0 && !isNumber(string(text)) { // for messages
+			c.notNum = place{line: line, value: string(text)}
+		}
+		return
+	}
+	if c.notNum.line > 0 {
+		return
+	}
+	value, length := scanNumber(text)
+	if length == 0 || length != len(text) {
+		var ok bool
+		if value, ok = parseNumber(string(text)); !ok {
+			c.notNum, c.numbers = place{line: line, value: string(text)}, nil
+			return
+		}
+	}
+	c.number(value, line, func() string { return string(text) })
 }
 
-func isMissing(text string) bool {
-	switch len(text) {
-	case 0:
+// number takes a number in that is present.
+func (c *column) number(value float64, line int, text func() string) {
+	if value-value != 0 { // infinite
+		if c.infinite.line == 0 {
+			c.infinite = place{line: line, value: text()}
+		}
+		return
+	}
+	c.numbers = append(c.numbers, value)
+}
+
+// count counts a category; true where it was known already.
+func (c *column) count(text []byte) bool {
+	if c.counts == nil {
+		return false
+	}
+	if n, seen := c.counts[string(text)]; seen {
+		c.counts[string(text)] = n + 1
 		return true
-	case 2:
-		return strings.EqualFold(text, "NA")
-	case 3:
-		return strings.EqualFold(text, "NaN") || strings.EqualFold(text, "N/A")
-	case 4:
-		return strings.EqualFold(text, "null") || strings.EqualFold(text, "<NA>")
+	}
+	if len(c.counts) < MaximumCategories {
+		c.counts[string(text)] = 1
+	} else {
+		c.counts = nil
 	}
 	return false
 }
 
-// parseNumber reads a decimal number as other languages write it: unlike Go's
-// own syntax, without underscores or hexadecimal digits. Numbers beyond the
-// largest float are infinite.
-func parseNumber(text string) (float64, bool) {
-	switch strings.ToLower(strings.TrimLeft(text, "+-")) {
-	case "inf", "infinity":
-		return math.Inf(1), true
+// newColumn has room for what is needed.
+func newColumn(n need) *column {
+	c := &column{need: n}
+	if n&categories != 0 {
+		c.counts = map[string]int64{}
 	}
-	if strings.Trim(text, "0123456789+-.eE") != "" {
-		return 0, false
+	return c
+}
+
+// append adds the values of a stretch of the file that follows, whose first line
+// is base+1. Room is made for total values at once.
+func (c *column) append(next *column, base int, total func() int) {
+	c.missing += next.missing
+	c.present += next.present
+	if c.refused == nil {
+		c.refused = next.refused
 	}
-	value, err := strconv.ParseFloat(text, 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
-		return 0, false
+	if c.infinite.line == 0 && c.notNum.line == 0 && next.infinite.line > 0 {
+		c.infinite = next.infinite
+		c.infinite.line += base
 	}
-	return value, true
+	if c.notNum.line == 0 && next.notNum.line > 0 {
+		c.notNum, c.numbers = next.notNum, nil
+		c.notNum.line += base
+	}
+	if c.counts != nil {
+		if next.counts == nil {
+			c.counts = nil
+		}
+		for text, n := range next.counts {
+			c.counts[text] += n
+		}
+		if len(c.counts) > MaximumCategories {
+			c.counts = nil
+		}
+	}
+	if c.notNum.line > 0 {
+		return
+	}
+	if c.numbers == nil && len(next.numbers) > 0 {
+		c.numbers = make([]float64, 0, total())
+	}
+	if n := len(c.numbers); cap(c.numbers) > n && len(next.numbers) > 0 && &c.numbers[:n+1][n] == &next.numbers[0] {
+		c.numbers = c.numbers[:n+len(next.numbers)] // they are in their place
+		return
+	}
+	c.numbers = append(c.numbers, next.numbers...)
+}
+
+// bound refuses what would take more memory than [MaximumNumbers]; of columns that
+// nobody asked for it only drops what was kept, so that they are read when they are.
+func bound(path string, names []string, columns []*column, want wanted) error {
+	total := 0
+	for _, c := range columns {
+		if c != nil {
+			total += len(c.numbers)
+		}
+	}
+	if total <= MaximumNumbers {
+		return nil
+	}
+	for i, c := range columns {
+		if c != nil && !slices.Contains(want.names, names[i]) {
+			total -= len(c.numbers)
+			*c = column{}
+		}
+	}
+	if total > MaximumNumbers {
+		return &Error{Part: PartFile, Why: fmt.Sprintf("%s has more than %d numbers in the columns that are asked for", path, MaximumNumbers), Fix: sampleFix}
+	}
+	return nil
+}
+
+func isMissing(text []byte) bool {
+	switch len(text) {
+	case 0:
+		return true
+	case 2:
+		return strings.EqualFold(string(text), "NA")
+	case 3:
+		return strings.EqualFold(string(text), "NaN") || strings.EqualFold(string(text), "N/A")
+	case 4:
+		return strings.EqualFold(string(text), "null") || strings.EqualFold(string(text), "<NA>")
+	}
+	return false
 }

@@ -23,6 +23,7 @@ type files struct {
 
 type fileKey struct {
 	path     string
+	format   string
 	size     int64
 	modified time.Time
 }
@@ -33,8 +34,9 @@ type fileEntry struct {
 	err   error
 }
 
-func (f *files) table(path string) (*profile.Table, error) {
-	key := fileKey{path: path}
+// table is the file at the path, read for the columns of the first that asks for it.
+func (f *files) table(path, format, method string, columns []string) (*profile.Table, error) {
+	key := fileKey{path: path, format: format}
 	if info, err := os.Stat(path); err == nil {
 		key.size, key.modified = info.Size(), info.ModTime()
 	}
@@ -48,7 +50,7 @@ func (f *files) table(path string) (*profile.Table, error) {
 		f.read[key] = entry
 	}
 	f.mutex.Unlock()
-	entry.once.Do(func() { entry.table, entry.err = profile.Read(path) })
+	entry.once.Do(func() { entry.table, entry.err = profile.Read(path, format, method, columns...) })
 	return entry.table, entry.err
 }
 
@@ -63,7 +65,7 @@ func (r *Reviewer) inputs(ctx context.Context, object spec.Object) (evaluate.Inp
 	if object.Kind.Name != "baseline" {
 		return evaluate.Inputs{}, trouble{}
 	}
-	if object.Planned && object.Value.GetAttr("profile").IsWhollyKnown() && !object.Value.GetAttr("profile").IsNull() {
+	if object.Planned && profiled(object.Value) {
 		return evaluate.Inputs{Kept: computedOf(object.Value)}, trouble{}
 	}
 	declared, err := spec.Decode[spec.Baseline](object.Value)
@@ -72,15 +74,19 @@ func (r *Reviewer) inputs(ctx context.Context, object spec.Object) (evaluate.Inp
 	}
 	file := declared.File.Fields()
 	path, pathKnown := file.Path.Get()
-	column, columnKnown := file.Column.Get()
+	columns, columnsKnown := columnsOf(file)
 	binning, binningKnown := binningOf(declared.Binning)
-	if !pathKnown || !columnKnown || !binningKnown || file.Digest.IsUnknown() || file.Format.IsUnknown() {
+	if !pathKnown || !columnsKnown || !binningKnown || file.Digest.IsUnknown() || file.Format.IsUnknown() {
 		return evaluate.Inputs{}, trouble{}
 	}
 	if object.Directory != "" && !filepath.IsAbs(path) {
 		path = filepath.Join(object.Directory, path)
 	}
-	table, err := r.files.table(path)
+	names := make([]string, len(columns))
+	for i, column := range columns {
+		names[i], _ = column.Get()
+	}
+	table, err := r.files.table(path, file.Format.Or(profile.FormatOf(path)), binning.Method, names)
 	if err != nil {
 		return keepOrFail(object, file.Path.Path(), err)
 	}
@@ -88,15 +94,53 @@ func (r *Reviewer) inputs(ctx context.Context, object spec.Object) (evaluate.Inp
 		inputs, _ := prior(object)
 		return inputs, trouble{certain: []spec.Finding{digestMismatch(file, path, want, table.Digest())}}
 	}
-	result, err := table.Profile(column, binning)
-	if err != nil {
-		return evaluate.Inputs{}, trouble{certain: []spec.Finding{unreadable(at(declared, err), err)}}
+	out, wrong := evaluate.Inputs{Profiles: map[string]*profile.Result{}}, trouble{}
+	for i, name := range names {
+		result, err := table.Profile(name, binning)
+		if err != nil {
+			wrong.certain = append(wrong.certain, unreadable(at(declared, columns[i], err), err))
+			var e *profile.Error
+			if errors.As(err, &e) && e.Part == profile.PartFile {
+				break // for all columns alike
+			}
+			continue
+		}
+		out.Profiles[name] = result
 	}
-	return evaluate.Inputs{Profile: result}, trouble{}
+	if len(wrong.certain) > 0 {
+		return evaluate.Inputs{}, wrong
+	}
+	if file.Columns.IsNull() {
+		return evaluate.Inputs{Profile: out.Profiles[names[0]]}, trouble{}
+	}
+	return out, trouble{}
+}
+
+// columnsOf are the columns that are asked for, one or several; false while one is unknown.
+func columnsOf(file spec.BaselineFile) ([]spec.Value[string], bool) {
+	if spec.AnyUnknown(file.Column, file.Columns) {
+		return nil, false
+	}
+	if file.Column.IsKnown() {
+		return []spec.Value[string]{file.Column}, true
+	}
+	columns, _ := file.Columns.Get()
+	for _, column := range columns {
+		if !column.IsKnown() {
+			return nil, false
+		}
+	}
+	return columns, len(columns) > 0
+}
+
+// profiled reports whether the computed profile, or the profiles, are there.
+func profiled(value cty.Value) bool {
+	one, many := value.GetAttr("profile"), value.GetAttr("profiles")
+	return one.IsWhollyKnown() && many.IsWhollyKnown() && !(one.IsNull() && many.IsNull())
 }
 
 // at is the attribute that an error of package profile is about.
-func at(declared spec.Baseline, err error) cty.Path {
+func at(declared spec.Baseline, column spec.Value[string], err error) cty.Path {
 	file, binning := declared.File.Fields(), declared.Binning
 	var e *profile.Error
 	if errors.As(err, &e) {
@@ -109,7 +153,7 @@ func at(declared spec.Baseline, err error) cty.Path {
 			}
 		}
 	}
-	return file.Column.Path()
+	return column.Path()
 }
 
 // keepOrFail keeps the profile of the state where the policy asks for the same one:
@@ -136,7 +180,7 @@ func prior(object spec.Object) (evaluate.Inputs, bool) {
 			return evaluate.Inputs{}, false
 		}
 	}
-	if p := before.GetAttr("profile"); p.IsNull() || !p.IsWhollyKnown() {
+	if !profiled(before) {
 		return evaluate.Inputs{}, false
 	}
 	return evaluate.Inputs{Kept: computedOf(before)}, true
@@ -145,6 +189,7 @@ func prior(object spec.Object) (evaluate.Inputs, bool) {
 func computedOf(value cty.Value) map[string]cty.Value {
 	return map[string]cty.Value{
 		"profile":                value.GetAttr("profile"),
+		"profiles":               value.GetAttr("profiles"),
 		spec.AttributeEvaluation: value.GetAttr(spec.AttributeEvaluation),
 	}
 }

@@ -139,7 +139,7 @@ func (r *Reviewer) Object(ctx context.Context, object spec.Object) Result {
 			Fix:    "Please report it with the object's declaration.",
 		})
 	}
-	result.Value = fill(object.Value, report.Computed)
+	result.Value = fill(object.Kind, object.Value, report.Computed)
 	result.Figures = figuresOf(object.Kind, result.Value)
 	result.Findings = certain(object, trouble.certain)
 	if !failed {
@@ -159,12 +159,14 @@ func certain(object spec.Object, findings []spec.Finding) []Judged {
 	return out
 }
 
-// fill overlays computed attributes; uid, which the control plane makes, is unknown
-// until it has.
-func fill(value cty.Value, computed map[string]cty.Value) cty.Value {
+// fill overlays computed attributes; what the control plane gives (uid, number) is
+// unknown until it has.
+func fill(kind *spec.Kind, value cty.Value, computed map[string]cty.Value) cty.Value {
 	out := spec.Overlay(value, computed)
-	if uid := value.GetAttr(spec.AttributeUID); uid.IsNull() {
-		out = spec.Overlay(out, map[string]cty.Value{spec.AttributeUID: cty.UnknownVal(cty.String)})
+	for _, name := range []string{spec.AttributeUID, kind.Numbered} {
+		if name != "" && value.GetAttr(name).IsNull() {
+			out = spec.Overlay(out, map[string]cty.Value{name: cty.UnknownVal(kind.Type().AttributeType(name))})
+		}
 	}
 	return out
 }
@@ -174,7 +176,7 @@ func unknownObject(object spec.Object) cty.Value {
 	if object.Value.IsNull() || !object.Value.IsKnown() {
 		return object.Value
 	}
-	return fill(object.Value, evaluate.Unknown(object.Kind, object.Value).Computed)
+	return fill(object.Kind, object.Value, evaluate.Unknown(object.Kind, object.Value).Computed)
 }
 
 func figuresOf(kind *spec.Kind, value cty.Value) cty.Value {

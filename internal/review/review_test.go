@@ -229,6 +229,57 @@ func TestABaselineIsProfiledFromItsFile(t *testing.T) {
 	}
 }
 
+func TestABaselineOfSeveralColumnsHasAProfileForEach(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("score,country,age\n")
+	for i := range 100 {
+		fmt.Fprintf(&text, "%d,DE,%d\n", i, i%10)
+	}
+	dir := data(t, text.String())
+	reviewer := review.New(review.Options{Today: today})
+	got := reviewer.Object(context.Background(), baseline(t, dir, `{"path":"train.csv","columns":["age","score"]}`))
+	if len(got.Findings) > 0 {
+		t.Fatal(judged(got))
+	}
+	if !got.Value.GetAttr("profile").IsNull() {
+		t.Errorf("there is a single profile: %#v", got.Value.GetAttr("profile"))
+	}
+	for column, maximum := range map[string]float64{"age": 9, "score": 99} {
+		key := cty.StringVal(column)
+		alone := reviewer.Object(context.Background(), baseline(t, dir, `{"path":"train.csv","column":"`+column+`"}`))
+		one := spec.Overlay(alone.Value.GetAttr("profile"), map[string]cty.Value{"name": key})
+		if many := got.Value.GetAttr("profiles").Index(key); !many.RawEquals(one) {
+			t.Errorf("%s: %#v, want %#v", column, many, one)
+		}
+		if figures := got.Figures.GetAttr("columns").Index(key); !figures.GetAttr("maximum").RawEquals(spec.Number(maximum)) {
+			t.Errorf("%s: %#v", column, figures)
+		}
+		if !alone.Value.GetAttr("profiles").IsNull() || !alone.Figures.GetAttr("columns").IsNull() {
+			t.Errorf("%s alone has %#v", column, alone.Value)
+		}
+	}
+
+	// The state's profiles stay where the file is gone and the declaration is the same.
+	later := baseline(t, t.TempDir(), `{"path":"train.csv","columns":["age","score"]}`)
+	later.Prior = got.Value
+	if kept := reviewer.Object(context.Background(), later); kept.HasErrors() || !kept.Value.GetAttr("profiles").RawEquals(got.Value.GetAttr("profiles")) {
+		t.Errorf("%v", judged(kept))
+	}
+	later.Value = baseline(t, "", `{"path":"train.csv","columns":["age"]}`).Value
+	if lost := reviewer.Object(context.Background(), later); !lost.HasErrors() {
+		t.Error("a changed declaration kept the profiles")
+	}
+
+	wrong := reviewer.Object(context.Background(), baseline(t, dir, `{"path":"train.csv","columns":["score","country","ages"]}`))
+	var at []string
+	for _, finding := range wrong.Findings {
+		at = append(at, spec.PathString(finding.Path))
+	}
+	if diff := cmp.Diff([]string{"file.columns[1]", "file.columns[2]"}, at); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestEveryBaselineOfAFileReadsItOnceAndInParallel(t *testing.T) {
 	dir := data(t, scores(1000))
 	reviewer := review.New(review.Options{Today: today})

@@ -216,6 +216,20 @@ func BenchmarkTTestSamples(b *testing.B) {
 	ratio(b, "t_samples", 1)
 }
 
+func BenchmarkTTestPower(b *testing.B) {
+	for b.Loop() {
+		must(TTestPower(MeanTest{1, 0.2, 1, 0.05, true}, 394, 394))(b)
+	}
+	ratio(b, "t_power", 1)
+}
+
+func BenchmarkChiSquaredSamples(b *testing.B) {
+	for b.Loop() {
+		must(ChiSquaredSamples(0.1, 9, 0.05, 0.8))(b)
+	}
+	ratio(b, "chi2_samples", 1)
+}
+
 func BenchmarkProportionSamples(b *testing.B) {
 	for b.Loop() {
 		must(must(NewProportionComparison(ProportionTest{0.1, 0.01, 1, 0.05, true}))(b).SamplesTreatment(0.8))(b)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"sync"
 )
 
 // countLaw is the joint law of a window's bin counts over redrawn baselines, with
@@ -25,6 +26,9 @@ type countLaw struct {
 	total   float64 // sum of alpha
 	target  int     // sum of node indexes at which the counts sum to m
 	period  int     // odd number of frequencies that fixes the sum
+
+	summing                 sync.Once
+	fullMoments, allMoments momentSums
 }
 
 // binClass is a set of bins with equal baseline share: the counts they may take,
@@ -34,7 +38,7 @@ type binClass struct {
 	many     int
 	first    int64 // count of node 0
 	stride   int64
-	weight   []float64 // largest is 1
+	weight   []float64 // of a count, summing to 1
 	value    []float64 // not negative; +Inf where the divergence is infinite
 	expected float64   // mean count
 }
@@ -50,7 +54,73 @@ type lawInput struct {
 	smoothing  Smoothing
 }
 
+// mostClasses is how many bins with different shares a law is made of.
+const mostClasses = 40
+
+// grouped takes bins of almost equal shares for alike, at the mean of their shares, where
+// more differ than a law is made of: the same ratio apart at most, as small as will do. The
+// divergence hardly depends on the shares themselves; where it does, through bins that
+// are nearly empty, by the square of the ratio.
+func (in lawInput) grouped() lawInput {
+	distinct := slices.Clone(in.reference)
+	slices.Sort(distinct)
+	distinct = slices.Compact(distinct)
+	for b, r := range in.reference {
+		if in.alpha[b] != r*in.baseline { // of a window that has drifted: moments only
+			return in
+		}
+	}
+	if len(distinct) > 0 && distinct[0] == 0 {
+		distinct = distinct[1:]
+	}
+	if len(distinct) <= mostClasses {
+		return in
+	}
+	groups := func(ratio float64) (first []int) { // places in distinct
+		for i, r := range distinct {
+			if len(first) == 0 || r > ratio*distinct[first[len(first)-1]] {
+				first = append(first, i)
+			}
+		}
+		return first
+	}
+	low, high := 0.0, math.Log(distinct[len(distinct)-1]/distinct[0])*(1+1e-9)
+	for range 60 {
+		if middle := (low + high) / 2; len(groups(math.Exp(middle))) > mostClasses {
+			low = middle
+		} else {
+			high = middle
+		}
+	}
+	first := groups(math.Exp(high))
+	sum, many := make([]float64, len(first)), make([]float64, len(first))
+	group := make([]int, len(in.reference))
+	for b, r := range in.reference {
+		if r == 0 {
+			continue
+		}
+		place, _ := slices.BinarySearch(distinct, r)
+		i, found := slices.BinarySearch(first, place)
+		if !found {
+			i--
+		}
+		group[b] = i
+		sum[i] += r
+		many[i]++
+	}
+	out := in
+	out.reference, out.alpha = slices.Clone(in.reference), slices.Clone(in.alpha)
+	for b, r := range in.reference {
+		if r > 0 {
+			out.reference[b] = sum[group[b]] / many[group[b]]
+			out.alpha[b] = out.reference[b] * in.baseline
+		}
+	}
+	return out
+}
+
 const (
+	coarseProbability = 1e-7  // of a count near 0 that stands for others
 	negligibleWeight  = 1e-22 // of a node, relative to the weightiest
 	aliasLogRatio     = 36.0  // -log of what may wrap around the sum's period
 	nodesPerDeviation = 100
@@ -116,6 +186,15 @@ func newBinClass(in lawInput, reference, alpha, odds float64, stride, offset int
 		slices.Reverse(down)
 		c.first = mode - int64(len(down))*stride
 		c.weight = append(append(down, 1), up...)
+		// They sum to 1, or over many bins the product of the sums would overflow. A common
+		// factor is in no ratio.
+		sum := 0.0
+		for _, w := range c.weight {
+			sum += w
+		}
+		for i := range c.weight {
+			c.weight[i] /= sum
+		}
 	}
 	add, epsilon := in.smoothing.pseudoCount(), in.smoothing.epsilon()
 	bins := float64(len(in.reference))
@@ -292,52 +371,119 @@ func (r *rotation) next() complex128 {
 // empty bin is finite. skipEmpty leaves out windows in which a bin is empty that the
 // baseline has samples in.
 func (law *countLaw) moments(skipEmpty bool) (probability, mean, variance float64) {
-	var p, e1, e2, all float64
-	quiet := 0
-	largest := 0.0
-	// Weights have their peak at 1, not their sum: over many bins the product of the
-	// sums would overflow. A factor common to all terms is in no ratio below.
-	scale := make([]complex128, len(law.classes))
-	for i, c := range law.classes {
-		sum := 0.0
-		for _, w := range c.weight {
-			sum += w
-		}
-		scale[i] = complex(1/sum, 0)
+	law.summing.Do(law.sumMoments)
+	m := law.allMoments
+	if skipEmpty {
+		m = law.fullMoments
 	}
+	return m.probability, m.mean, m.variance
+}
+
+// momentSums are what moments are computed from: sums over frequencies.
+type momentSums struct {
+	p, first, second            float64
+	probability, mean, variance float64
+}
+
+func (m *momentSums) add(factor, product, first, second complex128) {
+	product *= factor
+	m.p += real(product)
+	m.first += real(product * first)
+	m.second += real(product * (first*first + second))
+}
+
+// close sets the moments, given the sum for all windows.
+func (m *momentSums) close(all float64) {
+	m.probability = min(max(m.p/all, 0), 1)
+	if m.probability < 1e-13 { // rounding is all that is left
+		m.probability = 0
+		return
+	}
+	m.mean = max(m.first/m.p, 0)
+	m.variance = max(m.second/m.p-m.mean*m.mean, 0)
+}
+
+// momentClass is a class as moments need it: its weights and their products with
+// the value and its square, without those of an empty bin.
+type momentClass struct {
+	node                  []momentNode
+	from                  int // the first node
+	empty                 momentNode
+	emptyFinite, hasEmpty bool
+	many                  int
+}
+
+type momentNode struct{ w, wf, wff float64 }
+
+func newMomentClass(c *binClass) momentClass {
+	m := momentClass{node: make([]momentNode, len(c.weight)), many: c.many}
+	for i, w := range c.weight {
+		f := c.value[i]
+		m.node[i] = momentNode{w, w * f, w * f * f}
+	}
+	if c.first == 0 && c.alpha > 0 {
+		m.hasEmpty, m.empty, m.emptyFinite = true, m.node[0], !math.IsInf(c.value[0], 1)
+		m.from = 1
+		if !m.emptyFinite {
+			m.empty.wf, m.empty.wff = 0, 0
+		}
+	}
+	return m
+}
+
+func (law *countLaw) sumMoments() {
+	classes := make([]momentClass, len(law.classes))
+	for i := range law.classes {
+		classes[i] = newMomentClass(&law.classes[i])
+	}
+	all, largest, quiet := 0.0, 0.0, 0
 	for k := 0; k <= law.period/2; k++ {
 		theta := 2 * math.Pi * float64(k) / float64(law.period)
-		product, productAll := complex(1, 0), complex(1, 0)
-		var first, second complex128
-		for class, c := range law.classes {
-			var g, u, v, zero complex128
+		// Of full windows, of all that have a value, and of all.
+		product, productFinite, productAll := complex(1, 0), complex(1, 0), complex(1, 0)
+		var first, second, firstFinite, secondFinite complex128
+		for i := range classes {
+			c := &classes[i]
 			turn := newRotation(theta)
-			for i, w := range c.weight {
-				z := turn.next() * complex(w, 0) * scale[class]
-				if i == 0 && c.first == 0 && c.alpha > 0 && (skipEmpty || math.IsInf(c.value[0], 1)) {
-					zero = z
-					continue
+			if c.from == 1 {
+				turn.next()
+			}
+			var gr, gi, ur, ui, vr, vi float64
+			for _, n := range c.node[c.from:] {
+				z := turn.next()
+				re, im := real(z), imag(z)
+				gr += n.w * re
+				gi += n.w * im
+				ur += n.wf * re
+				ui += n.wf * im
+				vr += n.wff * re
+				vi += n.wff * im
+			}
+			g, u, v := complex(gr, gi), complex(ur, ui), complex(vr, vi)
+			many := complex(float64(c.many), 0)
+			add := func(g, u, v complex128, first, second *complex128) {
+				if g != 0 {
+					ratio := u / g
+					*first += many * ratio
+					*second += many * (v/g - ratio*ratio)
 				}
-				f := complex(c.value[i], 0)
-				g += z
-				z *= f
-				u += z
-				v += z * f
 			}
-			n := complex(float64(c.many), 0)
-			if g != 0 {
-				ratio := u / g
-				first += n * ratio
-				second += n * (v/g - ratio*ratio)
-			}
+			add(g, u, v, &first, &second)
 			product *= integerPower(g, c.many)
-			productAll *= integerPower(g+zero, c.many)
+			if c.hasEmpty && c.emptyFinite {
+				g, u, v = g+complex(c.empty.w, 0), u+complex(c.empty.wf, 0), v+complex(c.empty.wff, 0)
+			}
+			add(g, u, v, &firstFinite, &secondFinite)
+			productFinite *= integerPower(g, c.many)
+			if c.hasEmpty && !c.emptyFinite {
+				g += complex(c.empty.w, 0)
+			}
+			productAll *= integerPower(g, c.many)
 		}
 		factor := law.phase(k)
-		p += real(factor * product)
+		law.fullMoments.add(factor, product, first, second)
+		law.allMoments.add(factor, productFinite, firstFinite, secondFinite)
 		all += real(factor * productAll)
-		e1 += real(factor * product * first)
-		e2 += real(factor * product * (first*first + second))
 		size := absSum(productAll)
 		largest = max(largest, size)
 		if size > 1e-18*largest {
@@ -346,12 +492,8 @@ func (law *countLaw) moments(skipEmpty bool) (probability, mean, variance float6
 			break
 		}
 	}
-	probability = min(max(p/all, 0), 1)
-	if probability < 1e-13 { // rounding is all that is left
-		return 0, 0, 0
-	}
-	mean = max(e1/p, 0)
-	return probability, mean, max(e2/p-mean*mean, 0)
+	law.fullMoments.close(all)
+	law.allMoments.close(all)
 }
 
 func integerPower(z complex128, n int) complex128 {
@@ -366,6 +508,19 @@ func integerPower(z complex128, n int) complex128 {
 }
 
 func absSum(z complex128) float64 { return math.Abs(real(z)) + math.Abs(imag(z)) }
+
+// coarse says whether counts are skipped where it matters: near 0, where a bin's part of
+// the divergence is not smooth, and which a bin of few baseline samples comes near however
+// large the window.
+func (law *countLaw) coarse() bool {
+	near := 0.0
+	for _, c := range law.classes {
+		if c.stride > 1 && c.alpha > 0 && c.first < c.stride {
+			near += float64(c.many) * c.weight[0]
+		}
+	}
+	return near > coarseProbability
+}
 
 // smallestExpected is the smallest expected count of a bin that can have any.
 func (law *countLaw) smallestExpected() float64 {

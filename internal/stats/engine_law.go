@@ -168,16 +168,27 @@ func NewEngineNoDrift(engine Engine, metric Metric, shape Shape, baselineSamples
 	if min(baselineSamples, windowSamples) < 3 {
 		return nil, fmt.Errorf("baseline and window need at least 3 samples, got %d and %d", baselineSamples, windowSamples)
 	}
-	return newEngineLaw(engine, metric, shape, baselineSamples, windowSamples, o, engineDraws), nil
+	draws := engineDraws
+	if o.Categorical { // a draw costs as much as there are bins
+		draws = min(max(engineBinDraws/len(shape.Shares), engineDraws/10), engineDraws)
+	}
+	return newEngineLaw(engine, metric, shape, baselineSamples, windowSamples, o, draws), nil
 }
 
-const engineDraws = 100_000
+const (
+	engineDraws    = 100_000
+	engineBinDraws = 3_000_000 // of all categories together, but at least a tenth as many draws
+)
 
 // engineLaw is a simulated law, drawn when first asked.
-type engineLaw struct{ sorted func() []float64 }
+type engineLaw struct {
+	of       engineSample
+	sorted   func() []float64
+	up, down shiftCache
+}
 
 func newEngineLaw(engine Engine, metric Metric, shape Shape, n, m int64, o EngineOptions, draws int) *engineLaw {
-	return &engineLaw{sorted: sync.OnceValue(func() []float64 {
+	return &engineLaw{of: engineSample{engine, metric, shape, n, m, o}, sorted: sync.OnceValue(func() []float64 {
 		h := fnv.New128a()
 		write := func(v uint64) {
 			var b [8]byte
@@ -193,40 +204,56 @@ func newEngineLaw(engine Engine, metric Metric, shape Shape, n, m int64, o Engin
 		write(uint64(n))
 		write(uint64(m))
 		seed := h.Sum(nil)
-		random := rand.New(rand.NewPCG(binary.BigEndian.Uint64(seed[:8]), binary.BigEndian.Uint64(seed[8:])))
-		table := newShapeTable(shape)
-		_, _, skew := shape.moments()
 		out := make([]float64, draws)
-		for d := range out {
-			var e, a []int64
-			switch {
-			case o.Categorical:
-				e, a = drawMultinomial(random, n, shape.Shares, 1), drawMultinomial(random, m, shape.Shares, 1)
-				var both [2][]int64
-				for i := range e {
-					if e[i]+a[i] > 0 {
-						both[0], both[1] = append(both[0], e[i]), append(both[1], a[i])
-					}
-				}
-				e, a = both[0], both[1]
-			case engine == EngineNannyML:
-				e, a = drawOverBaseline(random, table, n, m, skew)
-			default:
-				parts := math.Log2(float64(n+m)) + 1
-				if engine == EngineAzure {
-					parts = float64(azureBins(min(n, m)))
-				}
-				e, a = drawOverBoth(random, table, n, m, int(math.Ceil(parts)))
-			}
-			v, err := engineCounts(engine, metric, e, a, n, m)
-			if err != nil {
-				v = math.Inf(1)
-			}
-			out[d] = v
+		// A fixed number of parts, each with its own stream: the draws are the same on any
+		// number of processors.
+		var all sync.WaitGroup
+		for part := range engineParts {
+			all.Go(func() {
+				random := rand.New(rand.NewPCG(binary.BigEndian.Uint64(seed[:8]), binary.BigEndian.Uint64(seed[8:])+uint64(part)))
+				engineSample{engine, metric, shape, n, m, o}.draw(random, out[draws*part/engineParts:draws*(part+1)/engineParts])
+			})
 		}
+		all.Wait()
 		slices.Sort(out)
 		return out
 	})}
+}
+
+// engineParts is how many streams a law is drawn from.
+const engineParts = 8
+
+// draw fills out with the metric of pairs of samples.
+func (s engineSample) draw(random *rand.Rand, out []float64) {
+	table := newShapeTable(s.shape)
+	_, _, skew := s.shape.moments()
+	for d := range out {
+		var e, a []int64
+		switch {
+		case s.o.Categorical:
+			e, a = drawMultinomial(random, s.n, s.shape.Shares, 1), drawMultinomial(random, s.m, s.shape.Shares, 1)
+			var both [2][]int64
+			for i := range e {
+				if e[i]+a[i] > 0 {
+					both[0], both[1] = append(both[0], e[i]), append(both[1], a[i])
+				}
+			}
+			e, a = both[0], both[1]
+		case s.engine == EngineNannyML:
+			e, a = drawOverBaseline(random, table, s.n, s.m, skew)
+		default:
+			parts := math.Log2(float64(s.n+s.m)) + 1
+			if s.engine == EngineAzure {
+				parts = float64(azureBins(min(s.n, s.m)))
+			}
+			e, a = drawOverBoth(random, table, s.n, s.m, int(math.Ceil(parts)))
+		}
+		v, err := engineCounts(s.engine, s.metric, e, a, s.n, s.m)
+		if err != nil {
+			v = math.Inf(1)
+		}
+		out[d] = v
+	}
 }
 
 func drawMultinomial(random *rand.Rand, n int64, p []float64, total float64) []int64 {
@@ -322,14 +349,14 @@ func (l *engineLaw) Survival(t float64) (float64, Method) {
 	tail := int(engineTail * float64(n))
 	from := sorted[n-tail-1]
 	if t <= from || math.IsInf(from, 1) {
-		return float64(n-sort.Search(n, func(i int) bool { return sorted[i] > t })) / float64(n), MethodMonteCarlo
+		return shareAbove(sorted, t), MethodMonteCarlo
 	}
 	excess := 0.0
 	for _, v := range sorted[n-tail:] {
 		excess += v - from
 	}
 	if excess <= 0 || math.IsInf(excess, 1) {
-		return negligible(float64(n-sort.Search(n, func(i int) bool { return sorted[i] > t })) / float64(n)), MethodMonteCarlo
+		return negligible(shareAbove(sorted, t)), MethodMonteCarlo
 	}
 	return negligible(engineTail * math.Exp(-(t-from)*float64(tail)/excess)), MethodMonteCarlo
 }

@@ -223,7 +223,7 @@ func (r *EngineResult) bin(engine Engine, expected, actual []float64, o EngineOp
 		if bins == 0 {
 			bins = 10
 		}
-		edges, err := quantileBreakpoints(expected, bins)
+		edges, _, err := quantileBreakpoints(expected, bins, false)
 		if err != nil {
 			return nil, nil, fmt.Errorf("expected: %w", err)
 		}

@@ -9,19 +9,108 @@ import (
 	"pgregory.net/rapid"
 )
 
+// exponentialShape is a histogram like an exponential law's, cut at 6.
+func exponentialShape() (s Shape) {
+	for i := range 24 {
+		a, b := float64(i)/4, float64(i+1)/4
+		s.Edges = append(s.Edges, a)
+		s.Shares = append(s.Shares, (math.Exp(-a)-math.Exp(-b))/(1-math.Exp(-6)))
+	}
+	s.Edges = append(s.Edges, 6)
+	return s
+}
+
+func TestEnginePowerAgainstTheEnginesOnRealSamples(t *testing.T) {
+	const draws = 1000
+	random := rand.New(rand.NewPCG(227, 229))
+	table := newShapeTable(exponentialShape())
+	_, sd, _ := table.moments()
+	for _, c := range []struct {
+		name  string
+		shape Shape
+		draw  func() float64
+		sd    float64
+		n, m  int64
+	}{
+		{"normal", Shape{}, random.NormFloat64, 1, 1000, 200},
+		{"exponential", exponentialShape(), func() float64 { u := random.Float64(); return table.quantile(u, 1-u) }, sd, 500, 150},
+	} {
+		for _, k := range []struct {
+			engine Engine
+			metric Metric
+		}{
+			{EngineEvidently, MetricPSI}, {EngineEvidently, MetricJSDistance}, {EngineNannyML, MetricJSDistance2},
+			{EngineNannyML, MetricHellinger}, {EngineAzure, MetricPSI}, {EngineAzure, MetricJSDistance2},
+		} {
+			law, ok := must(NewEngineNoDrift(k.engine, k.metric, c.shape, c.n, c.m, EngineOptions{}))(t).(ShiftLaw)
+			if !ok {
+				t.Fatalf("%v: the law knows no power", k)
+			}
+			x, _ := law.UpperQuantile(0.02)
+			null, _ := law.Survival(x)
+			if at, _, err := law.ShiftPower(x, 0); err != nil || at != null {
+				t.Errorf("%s, %v: without a shift the power is %v (%v), and the false alarm rate %v", c.name, k, at, err, null)
+			}
+			for _, shift := range []float64{0.25, 0.5} {
+				least := 1.0
+				for _, move := range []float64{shift, -shift} {
+					hits := 0
+					for range draws {
+						e, a := make([]float64, c.n), make([]float64, c.m)
+						for i := range e {
+							e[i] = c.draw()
+						}
+						for i := range a {
+							a[i] = c.draw() + move*c.sd
+						}
+						if must(EngineValue(k.engine, k.metric, e, a, EngineOptions{}))(t).Value > x {
+							hits++
+						}
+					}
+					least = min(least, float64(hits)/draws)
+				}
+				power, method, err := law.ShiftPower(x, shift)
+				if slack := 0.02 + 3.5*math.Sqrt(least*(1-least)/draws); err != nil || method != MethodMonteCarlo || math.Abs(power-least) > slack {
+					t.Errorf("%s, %v, shift %v: power %v by %s (%v), the engine %v", c.name, k, shift, power, method, err, least)
+				}
+			}
+		}
+	}
+}
+
+func TestEnginesDetectableShifts(t *testing.T) {
+	law := must(NewEngineNoDrift(EngineEvidently, MetricPSI, Shape{}, 1000, 300, EngineOptions{}))(t).(ShiftLaw)
+	shift, method, err := law.DetectableShift(0.1, 0.8)
+	if err != nil || method != MethodMonteCarlo {
+		t.Fatal(shift, method, err)
+	}
+	if power, _, _ := law.ShiftPower(0.1, shift); power < 0.8 || power > 0.81 {
+		t.Errorf("the power at the detectable shift of %v is %v", shift, power)
+	}
+	if again, _, _ := must(NewEngineNoDrift(EngineEvidently, MetricPSI, Shape{}, 1000, 300, EngineOptions{}))(t).(ShiftLaw).DetectableShift(0.1, 0.8); again != shift {
+		t.Errorf("the detectable shift is %v, and another time %v", shift, again)
+	}
+	if _, _, err := law.DetectableShift(1000, 0.8); err == nil {
+		t.Error("a threshold of 1000 is detectable")
+	}
+	for _, arguments := range [][2]float64{{math.NaN(), 0.5}, {0.1, 11}, {0.1, math.NaN()}} {
+		if _, _, err := law.ShiftPower(arguments[0], arguments[1]); err == nil {
+			t.Errorf("threshold %v and shift %v have a power", arguments[0], arguments[1])
+		}
+	}
+	categories := must(NewEngineNoDrift(EngineEvidently, MetricJSDistance, Shape{[]float64{0, 1, 2}, []float64{0.5, 0.5}}, 1000, 300, EngineOptions{Categorical: true}))(t).(ShiftLaw)
+	if _, _, err := categories.ShiftPower(0.1, 0.5); err == nil {
+		t.Error("the mean of categories moves")
+	}
+}
+
 func TestEngineLawsAgainstTheEnginesOnRealSamples(t *testing.T) {
 	draws := 1500
 	if testing.Short() {
 		draws = 400
 	}
 	random := rand.New(rand.NewPCG(211, 223))
-	exponential := Shape{} // a histogram like an exponential law's, cut at 6
-	for i := range 24 {
-		a, b := float64(i)/4, float64(i+1)/4
-		exponential.Edges = append(exponential.Edges, a)
-		exponential.Shares = append(exponential.Shares, (math.Exp(-a)-math.Exp(-b))/(1-math.Exp(-6)))
-	}
-	exponential.Edges = append(exponential.Edges, 6)
+	exponential := exponentialShape()
 	table := newShapeTable(exponential)
 	for _, c := range []struct {
 		name  string

@@ -392,3 +392,106 @@ func TestWassersteinLawAgainstSimulation(t *testing.T) {
 	}
 	wantNear(t, "mean", mean, 1.28838, 0.002)
 }
+
+func TestLawsOfManyUnlikeBinsAgreeWithSimulation(t *testing.T) {
+	random := rand.New(rand.NewPCG(53, 59))
+	linear := func(bins int, scale int64) (counts []int64) {
+		for i := range bins {
+			counts = append(counts, scale*int64(i+1))
+		}
+		return counts
+	}
+	var wild []int64 // over three powers of ten
+	for i := range 70 {
+		wild = append(wild, int64(math.Pow(10, 1+3*float64(i)/69)))
+	}
+	const draws = 6000
+	for _, c := range []struct {
+		name     string
+		baseline []int64
+		window   int64
+		s        Smoothing
+	}{
+		{"60 linear", linear(60, 20), 500, DefaultSmoothing()},
+		{"150 linear", linear(150, 10), 3000, DefaultSmoothing()},
+		{"150 linear, laplace", linear(150, 3), 40_000, Smoothing{Method: SmoothingLaplace}},
+		{"70 over three powers of ten", wild, 2000, DefaultSmoothing()},
+		{"70 over three powers of ten, epsilon 1e-4", wild, 60_000, Smoothing{SmoothingEpsilon, 1e-4}},
+		{"400 equal", repeated(7, 400), 4000, DefaultSmoothing()},
+	} {
+		shares, n := sharesOf(c.baseline)
+		d := must(NewPSINoDrift(shares, n, c.window, c.s))(t)
+		if classes := len(d.law().classes); classes > mostClasses {
+			t.Fatalf("%s: %d classes", c.name, classes)
+		}
+		value := d.in.windowValue()
+		psi := make([]float64, draws)
+		for i := range psi {
+			psi[i] = value(drawWindow(random, c.baseline, c.window, 0))
+		}
+		for _, q := range []float64{0.5, 0.1, 0.02, 0.005} {
+			x, method := d.UpperQuantile(q)
+			want := first(d.Survival(x))
+			got := 0.0
+			for _, v := range psi {
+				if v > x {
+					got += 1.0 / draws
+				}
+			}
+			if math.Abs(got-want) > 4*math.Sqrt(want*(1-want)/draws)+0.02*want || method == MethodAsymptotic {
+				t.Errorf("%s: P(PSI > %v) = %v by %s, simulated %v", c.name, x, want, method, got)
+			}
+		}
+	}
+}
+
+func TestTakingAlmostEqualSharesForAlikeHardlyChangesALaw(t *testing.T) {
+	for _, c := range []struct {
+		baseline float64
+		window   int64
+	}{{2e4, 300}, {1e5, 3000}, {5000, 20_000}} {
+		shares, total := make([]float64, 60), 0.0
+		for i := range shares {
+			shares[i] = math.Pow(10, 1.5*float64(i)/59)
+			total += shares[i]
+		}
+		for i := range shares {
+			shares[i] /= total
+		}
+		d := must(NewPSINoDrift(shares, int64(c.baseline), c.window, DefaultSmoothing()))(t)
+		apart := newInvertedLaw(newCountLaw(d.in), d.scale(), 59)
+		for _, q := range []float64{0.5, 0.1, 0.01, 1e-3, 1e-5} {
+			x, _ := d.UpperQuantile(q)
+			wantNear(t, fmt.Sprintf("%+v at %v", c, q), first(d.exactSurvival(x)), apart.at(x), 0.005)
+		}
+	}
+}
+
+func TestSmallBaselinesUnderLargeWindowsAgreeWithSimulation(t *testing.T) {
+	random := rand.New(rand.NewPCG(61, 67))
+	const draws = 20_000
+	for _, c := range []struct {
+		baseline []int64
+		window   int64
+	}{{repeated(1, 10), 10_000_000}, {repeated(2, 5), 1_000_000_000_000}, {[]int64{1, 2, 3, 4, 10}, 300_000}, {repeated(6, 4), 5_000_000}} {
+		shares, n := sharesOf(c.baseline)
+		d := must(NewPSINoDrift(shares, n, c.window, DefaultSmoothing()))(t)
+		value := d.in.windowValue()
+		psi := make([]float64, draws)
+		for i := range psi {
+			psi[i] = value(drawWindow(random, c.baseline, c.window, 0))
+		}
+		for _, q := range []float64{0.5, 0.1, 0.01} {
+			x, method := d.UpperQuantile(q)
+			got := 0.0
+			for _, v := range psi {
+				if v > x {
+					got += 1.0 / draws
+				}
+			}
+			if math.Abs(got-q) > 4*math.Sqrt(q*(1-q)/draws)+0.02*q {
+				t.Errorf("%+v: P(PSI > %v) = %v by %s, simulated %v", c, x, q, method, got)
+			}
+		}
+	}
+}

@@ -36,7 +36,7 @@ func newLInfinityLaw(p NoDriftParameters) *lInfinityLaw {
 
 func newLInfinityOf(p NoDriftParameters, in lawInput, most float64) *lInfinityLaw {
 	l := &lInfinityLaw{p: p, in: in}
-	l.law = sync.OnceValue(func() *countLaw { return newCountLaw(in) })
+	l.law = sync.OnceValue(func() *countLaw { return newCountLaw(in.grouped()) })
 	l.norm = sync.OnceValue(func() float64 { return l.law().within(2) })
 	l.scale = math.Sqrt(most * (1/in.baseline + 1/float64(in.window)))
 	return l

@@ -7,57 +7,64 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
+	"sync"
 )
 
-// simulationDraws is the number of windows a simulated law rests on.
-const simulationDraws = 200_000
+const (
+	simulationDraws    = 200_000    // windows that a simulated law rests on
+	simulationLeast    = 20_000     // over however many bins
+	simulationBinDraws = 10_000_000 // of all bins together, between those
+	simulationParts    = 4          // dealt to goroutines, each with its own seed
+)
 
-// simulatedLaw is a law as sorted draws. Its tail below 20 draws is not read.
+// simulatedLaw is a law as sorted draws.
 type simulatedLaw struct{ sorted []float64 }
 
 // newSimulatedLaw draws windows bin by bin: baseline probabilities by gamma variables,
 // then each count binomially from what is left. The seed comes from the law's own
 // numbers, never from a threshold, so that one law gives one table.
 func newSimulatedLaw(in lawInput, draws int) *simulatedLaw {
-	random := rand.New(rand.NewPCG(in.seed()))
-	bins := len(in.reference)
-	add, epsilon := in.smoothing.pseudoCount(), in.smoothing.epsilon()
-	denominator := float64(in.window) + add*float64(bins)
-	reference := make([]float64, bins)
-	for b, r := range in.reference {
-		reference[b] = (in.baseline*r+add)/(in.baseline+add*float64(bins)) + epsilon
-	}
-	probability := make([]float64, bins)
+	high, low := in.seed()
+	value := in.windowValue()
 	out := make([]float64, draws)
-	for d := range out {
-		total := 0.0
-		for b, a := range in.alpha {
-			probability[b] = drawGamma(random, a)
-			total += probability[b]
-		}
-		left, rest, value := in.window, total, 0.0
-		for b, p := range probability {
-			count := left
-			if b < bins-1 {
-				count = 0
-				if p > 0 && left > 0 {
-					count = drawBinomial(random, left, min(p/rest, 1))
-				}
+	var wait sync.WaitGroup
+	for part := range simulationParts {
+		wait.Go(func() {
+			random := rand.New(rand.NewPCG(high, low+uint64(part)))
+			counts := make([]int64, len(in.reference))
+			for d := part * draws / simulationParts; d < (part+1)*draws/simulationParts; d++ {
+				drawOverDirichlet(random, in.alpha, in.window, counts)
+				out[d] = value(counts)
 			}
-			rest = max(rest-p, math.SmallestNonzeroFloat64)
-			left -= count
-			value += in.term(reference[b], (float64(count)+add)/denominator+epsilon)
-		}
-		out[d] = value
+		})
 	}
+	wait.Wait()
 	slices.Sort(out)
 	return &simulatedLaw{sorted: out}
 }
 
-func (s *simulatedLaw) survival(t float64) float64 {
-	n := len(s.sorted)
-	return float64(n-sort.Search(n, func(i int) bool { return s.sorted[i] > t })) / float64(n)
+// drawOverDirichlet draws a window's counts over redrawn bin probabilities.
+func drawOverDirichlet(random *rand.Rand, alpha []float64, window int64, counts []int64) {
+	probability, rest := make([]float64, len(alpha)), 0.0
+	for b, a := range alpha {
+		probability[b] = drawGamma(random, a)
+		rest += probability[b]
+	}
+	left := window
+	for b, p := range probability {
+		counts[b] = left
+		if b < len(alpha)-1 {
+			counts[b] = 0
+			if p > 0 && left > 0 {
+				counts[b] = drawBinomial(random, left, min(p/rest, 1))
+			}
+		}
+		rest = max(rest-p, math.SmallestNonzeroFloat64)
+		left -= counts[b]
+	}
 }
+
+func (s *simulatedLaw) survival(t float64) float64 { return shareAbove(s.sorted, t) }
 
 func (in lawInput) seed() (uint64, uint64) {
 	h := fnv.New128a()
@@ -152,4 +159,10 @@ func drawBinomial(random *rand.Rand, n int64, p float64) int64 {
 			return int64(k)
 		}
 	}
+}
+
+// shareAbove is the share of sorted values that exceed a threshold.
+func shareAbove(sorted []float64, threshold float64) float64 {
+	n := len(sorted)
+	return float64(n-sort.Search(n, func(i int) bool { return sorted[i] > threshold })) / float64(n)
 }

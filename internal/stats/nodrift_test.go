@@ -122,8 +122,8 @@ func TestFinerGridsChangeNothing(t *testing.T) {
 		n, m int64
 	}{{10, 1000, 190}, {5, 2000, 400}, {20, 5000, 400}, {4, 1000, 500}, {10, 100, 3000}} {
 		d := noDrift(t, c.bins, c.n, c.m)
-		fine, ok := d.law().table(1<<12, d.scale()/32)
-		if !ok {
+		fine, _ := d.law().table(1<<12, d.scale()/32, tableWorkBudget)
+		if fine == nil {
 			t.Fatal("too much work")
 		}
 		for _, q := range []float64{0.5, 0.1, 0.01, 1e-3, 1e-5, 1e-7} {
@@ -362,6 +362,38 @@ func TestDegenerateLaws(t *testing.T) {
 	}
 	if _, err := NewNoDrift("magic", EqualShares(2), 10, 10, none); err == nil {
 		t.Error("an unknown divergence is accepted")
+	}
+}
+
+func TestQuantilesAreFiniteWhereTheDivergenceIs(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		shares    []float64
+		n, m      int64
+		smoothing Smoothing
+		most      float64 // everything in the smallest bin
+	}{
+		{"a small baseline under a large window", []float64{4. / 14, 4. / 14, 1. / 14, 3. / 14, 2. / 14}, 26, 1342, DefaultSmoothing(), 18.245},
+		{"more so", []float64{0.3, 0.3, 0.25, 0.1, 0.05}, 20, 5000, DefaultSmoothing(), 19.01},
+		{"laplace", []float64{0.3, 0.3, 0.25, 0.1, 0.05}, 20, 5000, Smoothing{Method: SmoothingLaplace}, 8.842},
+	} {
+		d := must(NewPSINoDrift(c.shares, c.n, c.m, c.smoothing))(t)
+		last := 0.0
+		for _, q := range []float64{0.01, 1e-4, 1e-6, 1e-8, 1e-9} {
+			x, _ := d.UpperQuantile(q)
+			if p, _ := d.Survival(x); p > q || !finite(x) || x < last {
+				t.Errorf("%s: the quantile for %v is %v after %v, and P(PSI > it) = %v", c.name, q, x, last, p)
+			}
+			// No quantile is beyond what the metric can reach; rare ones are far below it.
+			if x > 0.5*c.most {
+				t.Errorf("%s: the quantile for %v is %v, and the index reaches %v", c.name, q, x, c.most)
+			}
+			last = x
+		}
+		wantNear(t, c.name+": the largest value", d.in.largest(), c.most, 0.002)
+		if p, _ := d.Survival(d.in.largest()); p != 0 {
+			t.Errorf("%s: P(PSI > the largest it can be) = %v", c.name, p)
+		}
 	}
 }
 

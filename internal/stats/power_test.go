@@ -245,3 +245,85 @@ func TestManyBinsDoNotOverflowTheMoments(t *testing.T) {
 		}
 	}
 }
+
+func TestPowerWhereBinsAreEmptyAgreesWithSimulation(t *testing.T) {
+	random := rand.New(rand.NewPCG(41, 43))
+	const draws = 3000
+	smoothings := []Smoothing{DefaultSmoothing(), {Method: SmoothingLaplace}, {SmoothingEpsilon, 1e-4}, none}
+	for i, c := range []struct {
+		baseline []int64
+		window   int64
+	}{
+		{repeated(100, 10), 20}, {repeated(100, 10), 50}, {repeated(1000, 20), 60}, {repeated(10, 10), 100}, {repeated(100, 5), 100},
+		{[]int64{10, 40, 150, 300, 300, 150, 40, 10}, 100}, {[]int64{5, 100, 400, 400, 100, 5}, 300}, {repeated(5, 50), 100},
+		{[]int64{500, 400, 60, 30, 9, 1}, 400}, {repeated(30, 10), 100}, {repeated(30, 10), 200}, {repeated(35, 5), 1_000_000},
+		{repeated(30, 40), 800}, {[]int64{30, 100, 400, 400, 100, 30}, 900}, {repeated(50, 100), 500}, {repeated(3, 200), 500},
+	} {
+		s := smoothings[i%len(smoothings)]
+		shares, n := sharesOf(c.baseline)
+		d := must(NewPSINoDrift(shares, n, c.window, s))(t)
+		for _, shift := range []float64{0.2, 0.5, 1} {
+			var psi [2][]float64
+			value := d.in.windowValue()
+			for side, sign := range []float64{1, -1} {
+				for range draws {
+					psi[side] = append(psi[side], value(drawWindow(random, c.baseline, c.window, sign*shift)))
+				}
+			}
+			for _, q := range []float64{0.3, 0.05, 0.001, 1e-5} {
+				x, _ := d.UpperQuantile(q)
+				if math.IsInf(x, 1) {
+					x = 0.5 // smoothing "none": an empty bin exceeds every threshold
+				}
+				least := 1.0
+				for _, values := range psi {
+					hits := 0
+					for _, v := range values {
+						if v > x {
+							hits++
+						}
+					}
+					least = min(least, float64(hits)/draws)
+				}
+				power, method, err := d.ShiftPower(x, shift)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if slack := 0.03 + 3*math.Sqrt(least*(1-least)/draws); math.Abs(power-least) > slack {
+					t.Errorf("%v bins of %v, window %d, %s, shift %v, threshold %.4g: power %.3f by %s, simulated %.3f",
+						len(c.baseline), c.baseline[0], c.window, s.Method, shift, x, power, method, least)
+				}
+			}
+		}
+	}
+}
+
+func TestASimulatedPowerIsTheSameEveryTime(t *testing.T) {
+	powers := func() (out []float64) {
+		d := noDrift(t, 10, 1000, 40)
+		for _, shift := range []float64{0.2, 1, 0.2, -3, 10} {
+			power, method, err := d.ShiftPower(0.8, shift)
+			if err != nil || method != MethodMonteCarlo {
+				t.Fatal(power, method, err)
+			}
+			out = append(out, power)
+		}
+		return out
+	}
+	first, second := powers(), powers()
+	if diff := cmp.Diff(first, second); diff != "" {
+		t.Error(diff)
+	}
+	if first[0] != first[2] || first[1] <= first[0] || first[4] < 0.999 {
+		t.Errorf("powers %v at shifts of 0.2, 1, 0.2, -3, 10", first)
+	}
+	// Another threshold asks the same windows: power falls as it rises.
+	d, last := noDrift(t, 10, 1000, 40), 1.0
+	for x := 0.1; x < 6; x += 0.05 {
+		power, _, _ := d.ShiftPower(x, 0.5)
+		if power > last {
+			t.Fatalf("power %v at %v, after %v", power, x, last)
+		}
+		last = power
+	}
+}

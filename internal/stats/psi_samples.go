@@ -18,23 +18,33 @@ func PSISamples(expected, actual []float64, bins int) (float64, error) {
 	if len(actual) == 0 {
 		return 0, fmt.Errorf("actual is empty")
 	}
-	edges, err := quantileBreakpoints(expected, bins)
+	edges, below, err := quantileBreakpoints(expected, bins, true)
 	if err != nil {
 		return 0, fmt.Errorf("expected: %w", err)
 	}
-	edges[0], edges[len(edges)-1] = math.Inf(-1), math.Inf(1)
-	expectedCounts, _, err := Histogram(expected, edges)
-	if err != nil {
-		return 0, fmt.Errorf("expected: %w", err)
+	// The baseline's values are counted already: a bin has those from its edge to the next.
+	below[0], below[bins] = 0, len(expected)
+	expectedCounts := make([]int64, bins)
+	for b := range expectedCounts {
+		expectedCounts[b] = int64(below[b+1] - below[b])
 	}
-	for i, v := range actual {
-		if math.IsInf(v, 0) {
-			return 0, fmt.Errorf("actual[%d] must be finite, got %v", i, v)
-		}
+	edges[0], edges[bins] = math.Inf(-1), math.Inf(1)
+	if i := infinite(actual); i >= 0 {
+		return 0, fmt.Errorf("actual[%d] must be finite, got %v", i, actual[i])
 	}
 	actualCounts, _, err := Histogram(actual, edges)
 	if err != nil {
 		return 0, fmt.Errorf("actual: %w", err)
 	}
 	return PSICounts(expectedCounts, actualCounts, DefaultSmoothing())
+}
+
+// infinite is the place of the first infinite value, or -1.
+func infinite(values []float64) int {
+	for i, v := range values {
+		if math.Float64bits(v)<<1 == math.Float64bits(math.Inf(1))<<1 {
+			return i
+		}
+	}
+	return -1
 }

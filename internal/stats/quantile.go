@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"runtime"
 	"slices"
 	"sort"
+	"sync"
 )
 
 // Quantiles gives the quantiles of values at the given probabilities by linear
@@ -36,7 +38,7 @@ func Quantiles(values, probabilities []float64) ([]float64, error) {
 // edges are given once, and collapsed says how many bins that cost:
 // len(edges) == bins + 1 - collapsed. Values that are all equal give one edge.
 func QuantileEdges(values []float64, bins int) (edges []float64, collapsed int, err error) {
-	edges, err = quantileBreakpoints(values, bins)
+	edges, _, err = quantileBreakpoints(values, bins, false)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -99,18 +101,15 @@ func Histogram(values, edges []float64) (counts []int64, outside int64, err erro
 }
 
 // quantileBreakpoints is numpy.percentile(values, numpy.linspace(0, 100, bins+1)):
-// the same grid of probabilities, rounding included.
-func quantileBreakpoints(values []float64, bins int) ([]float64, error) {
+// the same grid of probabilities, rounding included. Below, it also counts the values less
+// than each breakpoint.
+func quantileBreakpoints(values []float64, bins int, countBelow bool) (edges []float64, below []int, err error) {
 	if bins < 1 || bins > 1_000_000 {
-		return nil, fmt.Errorf("bins must be between 1 and 1000000, got %d", bins)
+		return nil, nil, fmt.Errorf("bins must be between 1 and 1000000, got %d", bins)
 	}
-	if len(values) == 0 {
-		return nil, fmt.Errorf("values is empty")
-	}
-	for i, v := range values {
-		if !finite(v) {
-			return nil, fmt.Errorf("values must be finite to place quantile edges, got %v at %d: drop missing values first", v, i)
-		}
+	n := len(values)
+	if n == 0 {
+		return nil, nil, fmt.Errorf("values is empty")
 	}
 	percents := make([]float64, bins+1)
 	step := 100 / float64(bins)
@@ -120,24 +119,43 @@ func quantileBreakpoints(values []float64, bins int) ([]float64, error) {
 			percents[i] = 100
 		}
 	}
-	sorted := slices.Clone(values)
-	if n := len(sorted); n > 64*bins && n > 1024 { // only the ranks that are read
+	edges = make([]float64, bins+1)
+	if n >= 64*bins && n >= 4*selectionCells { // only the ranks that are read
 		ranks := make([]int, 0, 2*len(percents))
 		for _, p := range percents {
-			lower := min(int(math.Floor(float64(n-1)*(p/100))), n-1)
-			ranks = append(ranks, lower, min(lower+1, n-1))
+			lower, upper := quantileRanks(n, p/100)
+			ranks = append(ranks, lower, upper)
 		}
 		slices.Sort(ranks)
-		selectRanks(sorted, 0, slices.Compact(ranks), 2*bits.Len(uint(n)))
-	} else {
-		slices.Sort(sorted)
+		if s := newSelection(values, slices.Compact(ranks)); s != nil {
+			for i, p := range percents {
+				lower, upper := quantileRanks(n, p/100)
+				edges[i] = quantileBetween(s.at(lower), s.at(upper), n, p/100)
+				if countBelow {
+					below = append(below, s.below(edges[i]))
+				}
+			}
+			return edges, below, nil
+		}
 	}
-	out := make([]float64, bins+1)
+	for i, v := range values {
+		if !finite(v) {
+			return nil, nil, fmt.Errorf("values must be finite to place quantile edges, got %v at %d: drop missing values first", v, i)
+		}
+	}
+	sorted := slices.Clone(values)
+	slices.Sort(sorted)
 	for i, p := range percents {
-		out[i] = quantileSorted(sorted, p/100)
+		edges[i] = quantileSorted(sorted, p/100)
+		if countBelow {
+			n, _ := slices.BinarySearch(sorted, edges[i])
+			below = append(below, n)
+		}
 	}
-	return out, nil
+	return edges, below, nil
 }
+
+func logOf(n int) int { return bits.Len(uint(n)) }
 
 // selectRanks puts the values of the given ranks, which increase, where sorting would;
 // first is the rank of v[0]. Hoare's selection for many ranks; it sorts what does not
@@ -175,14 +193,22 @@ func selectRanks(v []float64, first int, ranks []int, depth int) {
 
 func median3(a, b, c float64) float64 { return max(min(a, b), min(max(a, b), c)) }
 
-// quantileSorted follows numpy's arithmetic, which interpolates from the nearer
-// end; the conversions keep compilers from fusing multiply and add.
+// quantileRanks are the order statistics that a quantile lies between.
+func quantileRanks(n int, q float64) (lower, upper int) {
+	lower = min(int(math.Floor(float64(n-1)*q)), n-1)
+	return lower, min(lower+1, n-1)
+}
+
 func quantileSorted(sorted []float64, q float64) float64 {
-	n := len(sorted)
+	lower, upper := quantileRanks(len(sorted), q)
+	return quantileBetween(sorted[lower], sorted[upper], len(sorted), q)
+}
+
+// quantileBetween follows numpy's arithmetic, which interpolates from the nearer
+// end; the conversions keep compilers from fusing multiply and add.
+func quantileBetween(a, b float64, n int, q float64) float64 {
 	h := float64(n-1) * q
 	lower := min(int(math.Floor(h)), n-1)
-	upper := min(lower+1, n-1)
-	a, b := sorted[lower], sorted[upper]
 	if a == b {
 		return a
 	}
@@ -294,28 +320,24 @@ func (g *edgeGrid) count(values []float64, counts []int64) (nan int, outside int
 	top := g.edges[last]
 	// By the number of edges at or below the value: 0 is below all, last+1 at or above all.
 	at := make([]int64, last+2)
-	low, unit := g.low, g.unit
-	for i, v := range values {
-		x := (v - low) * unit
-		k := 0
-		if x > 0 {
-			k = gridCells - 1
-			if x < gridCells-1 {
-				k = int(x)
-			}
-		} else if v != v {
+	nans := make([]int, parallelParts(len(values)))
+	var adding sync.Mutex
+	inParts(len(values), func(part, from, to int) {
+		own := make([]int64, last+2)
+		nans[part] = g.countPart(values[from:to], own)
+		if nans[part] >= 0 {
+			nans[part] += from
+		}
+		adding.Lock()
+		defer adding.Unlock()
+		for i, n := range own {
+			at[i] += n
+		}
+	})
+	for _, i := range nans {
+		if i >= 0 {
 			return i, 0
 		}
-		c := &g.cells[k&(gridCells-1)]
-		if c.more {
-			at[sort.Search(len(g.edges), func(j int) bool { return g.edges[j] > v })]++
-			continue
-		}
-		n := int(c.below)
-		if v >= c.edge {
-			n++
-		}
-		at[n]++
 	}
 	copy(counts, at[1:last+1])
 	outside = at[0]
@@ -334,4 +356,76 @@ func (g *edgeGrid) count(values []float64, counts []int64) (nan int, outside int
 		outside += above - equal
 	}
 	return -1, outside
+}
+
+// countPart counts values by the number of edges at or below them. Neighbours go to counts
+// of their own: adding to one that was just added to takes longer.
+func (g *edgeGrid) countPart(values []float64, at []int64) (nan int) {
+	odd := make([]int64, len(at))
+	low, unit := g.low, g.unit
+	i := 0
+	for ; i+1 < len(values); i += 2 {
+		v, w := values[i], values[i+1]
+		c, d := g.cellOf((v-low)*unit), g.cellOf((w-low)*unit)
+		if c.more || d.more || v != v || w != w {
+			if nan = g.countSlowly(values[i:i+2], at); nan >= 0 {
+				return i + nan
+			}
+			continue
+		}
+		n, m := int(c.below), int(d.below)
+		if v >= c.edge {
+			n++
+		}
+		if w >= d.edge {
+			m++
+		}
+		at[n]++
+		odd[m]++
+	}
+	if nan = g.countSlowly(values[i:], at); nan >= 0 {
+		return i + nan
+	}
+	for i, n := range odd {
+		at[i] += n
+	}
+	return -1
+}
+
+func (g *edgeGrid) cellOf(x float64) *edgeCell {
+	k := 0
+	if x > 0 {
+		k = gridCells - 1
+		if x < gridCells-1 {
+			k = int(x)
+		}
+	}
+	return &g.cells[k&(gridCells-1)]
+}
+
+func (g *edgeGrid) countSlowly(values []float64, at []int64) (nan int) {
+	for i, v := range values {
+		if v != v {
+			return i
+		}
+		at[sort.Search(len(g.edges), func(j int) bool { return g.edges[j] > v })]++
+	}
+	return -1
+}
+
+// Values are dealt to goroutines where there are many: as many parts as there are
+// processors to share them, each long enough to be worth it.
+const parallelValues = 1 << 15
+
+func parallelParts(values int) int { return max(min(values/parallelValues, runtime.GOMAXPROCS(0)), 1) }
+
+// inParts calls do for each part of so many values, at once.
+func inParts(values int, do func(part, from, to int)) {
+	parts := parallelParts(values)
+	var wait sync.WaitGroup
+	for part := 1; part < parts; part++ {
+		wait.Go(func() { do(part, part*values/parts, (part+1)*values/parts) })
+	}
+	do(0, 0, values/parts)
+	wait.Wait()
 }

@@ -2,10 +2,12 @@ package stats
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -156,14 +158,19 @@ func TestSelectedQuantilesAreThoseOfSorting(t *testing.T) {
 		func(i int) float64 { return float64(i) },
 		func(i int) float64 { return float64(-i % 97) },
 		func(int) float64 { return 3 },
+		func(int) float64 { return math.Exp(20 * random.NormFloat64()) },
+		func(int) float64 { return math.Copysign(math.MaxFloat64, random.NormFloat64()) * random.Float64() },
+		func(i int) float64 { return 1e9 + float64(i%3)*1e-7 },
+		func(i int) float64 { return float64(i/15_000) + 1e-3*random.Float64() },
 	} {
-		for _, n := range []int{1025, 4096, 30_001} {
+		for _, n := range []int{1025, 4096, 30_001, 16_384, 200_000} {
 			values := make([]float64, n)
 			for i := range values {
 				values[i] = kind(i)
 			}
 			for _, bins := range []int{1, 7, 10} {
-				got := must(quantileBreakpoints(values, bins))(t)
+				got, below, err := quantileBreakpoints(values, bins, true)
+				must(got, err)(t)
 				sorted := slices.Sorted(slices.Values(values))
 				for i, v := range got {
 					percent := float64(i) * (100 / float64(bins))
@@ -173,7 +180,22 @@ func TestSelectedQuantilesAreThoseOfSorting(t *testing.T) {
 					if want := quantileSorted(sorted, percent/100); v != want {
 						t.Fatalf("n %d, bins %d, edge %d: %v, want %v", n, bins, i, v, want)
 					}
+					if want, _ := slices.BinarySearch(sorted, v); below[i] != want {
+						t.Fatalf("n %d, bins %d, edge %d: %d values below %v, want %d", n, bins, i, below[i], v, want)
+					}
 				}
+			}
+		}
+	}
+}
+
+func TestQuantileEdgesOfManyValuesRefuseWhatIsNotANumber(t *testing.T) {
+	for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		for _, at := range []int{0, 77_777, 99_999} {
+			values := normalValues(100_000, 3)
+			values[at] = bad
+			if _, _, err := QuantileEdges(values, 10); err == nil || !strings.Contains(err.Error(), fmt.Sprint(at)) {
+				t.Errorf("%v at %d: %v", bad, at, err)
 			}
 		}
 	}

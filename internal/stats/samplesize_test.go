@@ -1,6 +1,8 @@
 package stats
 
 import (
+	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -162,6 +164,62 @@ func TestSampleSizeAndPowerInvertEachOther(t *testing.T) {
 		}
 		if err != nil || !near(got, power, 1e-9) {
 			t.Fatalf("power at the required %v samples = %v (%v), want %v", n, got, err, power)
+		}
+	})
+}
+
+func TestNoncentralTailsAreThoseOfAFineIntegration(t *testing.T) {
+	for _, degrees := range []float64{5, 5.5, 8, 12.3, 20, 50, 98, 333, 784, 5000, 1e5, 9e6} {
+		for _, x := range []float64{0.1, 1, 1.6449, 1.96, 2.7, 4, 7, 15} {
+			for _, delta := range []float64{0, 0.3, 1, 2.8, 5, 12} {
+				above, below := noncentralTTails(x, degrees, delta)
+				for _, side := range []struct{ got, delta float64 }{{above, delta}, {below, -delta}} {
+					want := noncentralTSurvival(x, degrees, side.delta)
+					if !(math.Abs(side.got-want) <= 1e-10) || side.got < 0 || side.got > 1 {
+						t.Errorf("%v degrees, x %v, delta %v: %v, want %v", degrees, x, side.delta, side.got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestStudentsQuantileInvertsItsTail(t *testing.T) {
+	for _, degrees := range []float64{0.5, 1, 2, 3.7, 10, 30, 100, 500, 784, 2000, 1e4} {
+		for _, q := range []float64{0.4, 0.1, 0.05, 0.025, 0.005, 1e-4, 1e-8} {
+			wantNear(t, fmt.Sprintf("P(T > its quantile), %v degrees", degrees), studentSurvival(studentUpperQuantile(q, degrees), degrees), q, 1e-9)
+		}
+	}
+	// Beyond, the tail itself has fewer digits; R's qt has these.
+	wantNear(t, "0.025, a million degrees", studentUpperQuantile(0.025, 1e6), 1.9599663568, 1e-9)
+	wantNear(t, "0.001, 1e8 degrees", studentUpperQuantile(0.001, 1e8), 3.0902323889, 1e-9)
+}
+
+func TestTTestSamplesHaveTheirPower(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		test := MeanTest{
+			StdDev: 1, Effect: math.Pow(10, rapid.Float64Range(-4, 1).Draw(t, "log effect")), Ratio: math.Pow(10, rapid.Float64Range(-2, 2).Draw(t, "log ratio")),
+			SignificanceLevel: rapid.Float64Range(1e-4, 0.3).Draw(t, "alpha"), TwoSided: rapid.Bool().Draw(t, "two-sided"),
+		}
+		power := rapid.Float64Range(test.SignificanceLevel+0.01, 0.999).Draw(t, "power")
+		n, err := TTestSamples(test, power)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := func(n float64) float64 {
+			p, err := TTestPower(test, n, n*test.Ratio)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		switch got := at(n); {
+		case n <= 2.0011/(1+test.Ratio): // the least there is
+			if got < power {
+				t.Fatalf("power %v at %v samples", got, n)
+			}
+		case math.Abs(got-power) > 1e-9 && n*(1+test.Ratio) > 12 || math.Abs(got-power) > 1e-6 && n*(1+test.Ratio) > 4:
+			t.Fatalf("power %v at %v samples, wanted %v", got, n, power)
 		}
 	})
 }

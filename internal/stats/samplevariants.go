@@ -147,6 +147,9 @@ func TTestSamples(t MeanTest, power float64) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if n, ok := tTestSamples(t, tail, power, start); ok {
+		return n, nil
+	}
 	least := 2.001 / (1 + t.Ratio)
 	low, high := least, max(start, least)+4
 	for tTestPower(t, tail, high, high*t.Ratio) < power {
@@ -157,29 +160,79 @@ func TTestSamples(t MeanTest, power float64) (float64, error) {
 	if tTestPower(t, tail, low, low*t.Ratio) >= power {
 		return low, nil
 	}
-	// False position with the Illinois rule: power is smooth in the samples.
-	f := func(n float64) float64 { return tTestPower(t, tail, n, n*t.Ratio) - power }
+	return rising(low, high, func(n float64) float64 { return tTestPower(t, tail, n, n*t.Ratio) - power }), nil
+}
+
+// rising is where a function that rises from below 0 at low to above 0 at high is 0, to one
+// part in 10^11: by false position with the Illinois rule, for smooth functions.
+func rising(low, high float64, f func(float64) float64) float64 {
 	fLow, fHigh := f(low), f(high)
-	for range 100 {
-		if high-low < 1e-11*high || fHigh == 0 {
+	for side := 0; high-low >= 1e-11*high && fHigh != 0; {
+		x := low + (high-low)*fLow/(fLow-fHigh)
+		if !(x > low && x < high) || side > 40 || side < -40 {
+			x = (low + high) / 2
+		}
+		if x <= low || x >= high {
 			break
 		}
-		n := low + (high-low)*fLow/(fLow-fHigh)
-		if !(n > low && n < high) {
-			n = (low + high) / 2
-		}
-		switch v := f(n); {
+		switch v := f(x); {
 		case math.Abs(v) < 1e-13:
-			return n, nil
+			return x
 		case v < 0:
-			low, fLow = n, v
-			fHigh /= 2
+			low, fLow = x, v
+			if side = min(side, 0) - 1; side < -1 {
+				fHigh /= 2
+			}
 		default:
-			high, fHigh = n, v
-			fLow /= 2
+			high, fHigh = x, v
+			if side = max(side, 0) + 1; side > 1 {
+				fLow /= 2
+			}
 		}
 	}
-	return high, nil
+	return high
+}
+
+// tTestSamples solves for the samples from a normal test's: the noncentrality delta at
+// which (delta - c(1-1/(4 degrees)))/sqrt(1 + c^2/(2 degrees)), c the critical value, is
+// the power's normal quantile (Johnson, Kotz and Balakrishnan, 31.25), and from there by
+// secants through the power itself. False where it does not settle at more than ten degrees
+// of freedom.
+func tTestSamples(t MeanTest, tail, power, start float64) (samples float64, ok bool) {
+	z := mathext.NormalQuantile(power)
+	unit := math.Abs(t.Effect) / t.StdDev / math.Sqrt(1+1/t.Ratio) // delta = unit sqrt(n)
+	degreesAt := func(n float64) float64 { return n*(1+t.Ratio) - 2 }
+	n, spread := start, 0.0
+	for range 4 {
+		degrees := max(degreesAt(n), 5)
+		c := studentExpansion(tail, degrees)
+		spread = math.Sqrt(1 + c*c/(2*degrees))
+		root := (c*(1-1/(4*degrees)) + z*spread) / unit
+		n = root * math.Abs(root)
+	}
+	density := normalDensity(z) / spread
+	var before, fBefore float64
+	for i := range 8 {
+		if !(degreesAt(n) > 10) || math.IsInf(n, 1) {
+			return 0, false
+		}
+		f := tTestPower(t, tail, n, n*t.Ratio) - power
+		slope := density * unit / (2 * math.Sqrt(n))
+		if i > 0 && n != before && f != fBefore {
+			slope = (f - fBefore) / (n - before)
+		}
+		before, fBefore = n, f
+		step := f / slope
+		if !(math.Abs(step) < n/2) {
+			return 0, false
+		}
+		n -= step
+		// A secant's next error is about the product of the last two.
+		if math.Abs(step) <= 1e-8*n && i > 0 || math.Abs(f) < 1e-13 {
+			return n, true
+		}
+	}
+	return 0, false
 }
 
 func checkTTest(t MeanTest) (tail float64, err error) {
@@ -200,11 +253,11 @@ func tTestPower(t MeanTest, tail, n1, n2 float64) float64 {
 	degrees := n1 + n2 - 2
 	delta := math.Abs(t.Effect) / t.StdDev * math.Sqrt(n1/(1+n1/n2))
 	critical := studentUpperQuantile(tail, degrees)
-	p := noncentralTSurvival(critical, degrees, delta)
+	above, below := noncentralTTails(critical, degrees, delta)
 	if t.TwoSided {
-		p += noncentralTSurvival(critical, degrees, -delta)
+		above += below
 	}
-	return min(p, 1)
+	return min(above, 1)
 }
 
 // studentSurvival is P(T > x) of Student's t, x not negative.
@@ -212,15 +265,41 @@ func studentSurvival(x, degrees float64) float64 {
 	return 0.5 * mathext.RegIncBeta(degrees/2, 0.5, degrees/(degrees+x*x))
 }
 
+// studentExpansion is Student's upper quantile by its expansion about the normal one
+// (Abramowitz and Stegun, 26.7.5).
+func studentExpansion(q, degrees float64) float64 {
+	x, last := studentSeries(q, degrees)
+	return x + last
+}
+
+// studentSeries gives the expansion and, apart, its last term.
+func studentSeries(q, degrees float64) (sum, last float64) {
+	z := normalUpperQuantile(q)
+	y, u := z*z, 1/degrees
+	sum = z * (1 + u*((y+1)/4+u*(((5*y+16)*y+3)/96+u*(((3*y+19)*y+17)*y-15)/384)))
+	last = z * u * u * u * u * ((((79*y+776)*y+1482)*y-1920)*y - 945) / 92160
+	return sum, last
+}
+
 func studentUpperQuantile(q, degrees float64) float64 {
 	if degrees > 1e8 || q >= 0.5 {
 		return normalUpperQuantile(min(q, 0.5))
 	}
-	low, high := normalUpperQuantile(q)*(1-1e-9), normalUpperQuantile(q)+1 // the normal one is smaller
+	normal := normalUpperQuantile(q)
+	start, last := studentSeries(q, degrees)
+	start += last
+	if 10*math.Abs(last)*(normal*normal+10) < 1e-14*degrees { // what the next terms can be
+		return start
+	}
+	low, high := normal*(1-1e-9), normal+1 // the normal one is smaller
 	for studentSurvival(high, degrees) > q && high < 1e300 {
 		low, high = high, high*4
 	}
-	x := (low + high) / 2
+	x := start
+	if !(x > low && x < high) {
+		x = (low + high) / 2
+	}
+	constant := math.Exp(logGamma((degrees+1)/2)-logGamma(degrees/2)) / math.Sqrt(degrees*math.Pi)
 	for range 200 { // Newton's steps, on the logarithm of the tail, within the bracket
 		p := studentSurvival(x, degrees)
 		if p > q {
@@ -228,26 +307,63 @@ func studentUpperQuantile(q, degrees float64) float64 {
 		} else {
 			high = x
 		}
-		density := math.Exp(logGamma((degrees+1)/2)-logGamma(degrees/2)-(degrees+1)/2*math.Log1p(x*x/degrees)) / math.Sqrt(degrees*math.Pi)
-		next := x + p*math.Log(p/q)/density
-		if !(next > low && next < high) {
-			next = (low + high) / 2
+		density := constant * math.Exp(-(degrees+1)/2*math.Log1p(x*x/degrees))
+		step := p * math.Log(p/q) / density
+		if math.Abs(step) <= 1e-9*x || high-low <= 1e-15*high { // the next step would be of the order of its square
+			return x + step
 		}
-		if math.Abs(next-x) <= 1e-14*x || high-low <= 1e-15*high {
-			return next
+		if x += step; !(x > low && x < high) {
+			x = (low + high) / 2
 		}
-		x = next
 	}
 	return x
+}
+
+// fewDegrees is where the density of [noncentralTTails] is too wide for its rule.
+const fewDegrees = 5
+
+// noncentralTTails are P(T > x) and P(T < -x), x not negative, of T = (Z + delta)/S,
+// S = sqrt(V/degrees) and V chi-squared. They are means over S of normal tails at x S - delta
+// and x S + delta. In y = log S the density is proportional to exp(degrees (y - e^2y/2)),
+// which is analytic and falls off either way: the trapezoid rule is good to exp(-2 pi
+// w/h) times what the integrand grows to at y + i w (Trefethen and Weideman, SIAM Review
+// 56 (2014) 385-458). About 1e-11 with some 20 nodes.
+func noncentralTTails(x, degrees, delta float64) (above, below float64) {
+	if degrees > 1e7 {
+		return normalSurvival(x - delta), normalSurvival(x + delta)
+	}
+	if degrees < fewDegrees {
+		return noncentralTSurvival(x, degrees, delta), noncentralTSurvival(x, degrees, -delta)
+	}
+	const accuracy = 27 // -log
+	// At y + i w the density and the normal tail together are at most kappa^(-degrees/2)
+	// of their peak, kappa = cos 2w - x^2/degrees sin^2 w, whatever y; any w will do.
+	rate := x * x / degrees
+	w := min(math.Sqrt(accuracy/(degrees*(1+rate/2))), 0.8*math.Asin(math.Sqrt(1/(2+rate))))
+	sin := math.Sin(w)
+	h := 2 * math.Pi * w / (accuracy - degrees/2*math.Log1p(-(2+rate)*sin*sin))
+	// The density's logarithm, relative to its peak, is degrees (y + (1 - e^2y)/2).
+	var total float64
+	add := func(y, s float64) bool {
+		w := math.Exp(degrees * (y - (s*s-1)/2))
+		total += w
+		above += w * normalSurvival(x*s-delta)
+		below += w * normalSurvival(x*s+delta)
+		return w > 1e-13
+	}
+	add(0, 1)
+	ratio := math.Exp(h)
+	for y, s := h, ratio; add(y, s); y, s = y+h, s*ratio {
+	}
+	for y, s := -h, 1/ratio; add(y, s); y, s = y-h, s/ratio {
+	}
+	return min(above/total, 1), min(below/total, 1)
 }
 
 // noncentralTSurvival is P((Z + delta)/sqrt(V/degrees) > x), x not negative, by
 // integration over s = sqrt(V/degrees), whose density is proportional to
 // s^(degrees-1) exp(-degrees s^2/2).
 func noncentralTSurvival(x, degrees, delta float64) float64 {
-	if degrees > 1e7 {
-		return normalSurvival(x - delta)
-	}
 	sd := 1 / math.Sqrt(2*degrees)
 	from, to := max(1-10*sd, 0), 1+10*sd
 	if degrees < 50 {
@@ -300,22 +416,13 @@ func ChiSquaredSamples(w, degrees, significanceLevel, power float64) (float64, e
 	}
 	low, high := 0.0, 1.0
 	for noncentralChiSquaredSurvival(critical, degrees, high) < power {
-		if high *= 2; high > 1e12 {
+		if low, high = high, 2*high; high > 1e12 {
 			return 0, fmt.Errorf("power %v cannot be computed", power)
 		}
 	}
-	for range 200 {
-		middle := (low + high) / 2
-		if middle <= low || middle >= high || high-low < 1e-13*high {
-			break
-		}
-		if noncentralChiSquaredSurvival(critical, degrees, middle) < power {
-			low = middle
-		} else {
-			high = middle
-		}
-	}
-	n := high / (w * w)
+	n := rising(low, high, func(lambda float64) float64 {
+		return noncentralChiSquaredSurvival(critical, degrees, lambda) - power
+	}) / (w * w)
 	return n, checkPositive("the required sample size", n)
 }
 

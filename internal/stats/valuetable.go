@@ -3,8 +3,6 @@ package stats
 import (
 	"math"
 	"sync"
-
-	"gonum.org/v1/gonum/dsp/fourier"
 )
 
 // valueTable is a law's survival function on a grid: survival[j] is P(D > (j+1/2) step).
@@ -34,7 +32,7 @@ const (
 // in the count, and both are inverted. Values beyond the grid are dropped: they exceed
 // every threshold on it. Damping keeps what remains from wrapping around.
 type invertedLaw struct {
-	levels [tableLevels]func() *valueTable // nil where the work would be too much
+	levels [tableLevels]func() *valueTable // nil only the first, where the work would be too much
 }
 
 // newInvertedLaw prepares the grids for a law of the given scale, (1/N + 1/M) for the
@@ -42,19 +40,7 @@ type invertedLaw struct {
 // law and a third beyond, in steps of at most a sixth of the scale.
 func newInvertedLaw(law *countLaw, scale, degrees float64) *invertedLaw {
 	reach := scale * 2 * gammaUpperQuantile(1e-11, max(degrees, 1)/2) * 1.3 / usableTable
-	points := 1 << 10
-	for reach/float64(points) > scale/6 && points < 1<<13 {
-		points *= 2
-	}
-	step := reach / float64(points)
-	out := &invertedLaw{}
-	for i := range out.levels {
-		out.levels[i] = sync.OnceValue(func() *valueTable {
-			table, _ := law.table(points<<i, step*float64(int(1)<<i))
-			return table
-		})
-	}
-	return out
+	return newLevels(law, reach, scale/6)
 }
 
 // newInvertedTVLaw is [newInvertedLaw] for total variation, whose law is nearly normal
@@ -63,14 +49,33 @@ func newInvertedLaw(law *countLaw, scale, degrees float64) *invertedLaw {
 func newInvertedTVLaw(law *countLaw) *invertedLaw {
 	_, mean, variance := law.moments(false)
 	reach := (mean + 7.5*math.Sqrt(variance)) / usableTable
+	return newLevels(law, reach, min(math.Sqrt(variance)/30, 0.25/float64(law.m)))
+}
+
+// newLevels makes grids the first of which has the given end, and where that can be
+// afforded the given step. Each has four times the reach of the one before, and twice
+// its points, or as many as can be afforded: never fewer than the first, which costs
+// what it did. The tail that they are for has the scale of a bin that is almost empty,
+// and bears a coarse step.
+func newLevels(law *countLaw, reach, step float64) *invertedLaw {
 	points := 1 << 10
-	for step := min(math.Sqrt(variance)/30, 0.25/float64(law.m)); reach/float64(points) > step && points < 1<<13; {
+	for reach/float64(points) > step && points < 1<<13 {
 		points *= 2
 	}
+	first := sync.OnceValues(func() (*valueTable, int) { return law.table(points, reach/float64(points), tableWorkBudget) })
 	out := &invertedLaw{}
 	for i := range out.levels {
 		out.levels[i] = sync.OnceValue(func() *valueTable {
-			table, _ := law.table(points<<i, reach/float64(points)*float64(int(1)<<i))
+			table, work := first()
+			if i == 0 || table == nil {
+				return table
+			}
+			finer := i
+			for finer > 0 && work<<finer > tableWorkBudget {
+				finer--
+			}
+			p := points << finer
+			table, _ = law.table(p, reach*float64(int(1)<<(2*i))/float64(p), math.MaxInt)
 			return table
 		})
 	}
@@ -85,7 +90,7 @@ func (v *invertedLaw) at(t float64) float64 {
 	for i := range v.levels {
 		table := v.levels[i]()
 		if table == nil {
-			return most // too much work: an upper bound
+			return most // what was found so far is an upper bound
 		}
 		if !table.trusted && i < len(v.levels)-1 {
 			continue
@@ -104,20 +109,79 @@ func (v *invertedLaw) at(t float64) float64 {
 // reach is the largest threshold that the table is read at.
 func (v *valueTable) reach() float64 { return v.step * usableTable * float64(len(v.survival)) }
 
-func (law *countLaw) table(points int, step float64) (*valueTable, bool) {
+// tableParts is how many parts the frequencies of the sum are dealt to, each summed on
+// its own: the same on every machine, whatever its cores.
+const tableParts = 4
+
+// table makes the survival function on a grid; it gives nil where that takes more than
+// so much work, of which it says how much it was.
+func (law *countLaw) table(points int, step float64, budget int) (_ *valueTable, work int) {
 	damping := tableDamping / float64(points)
-	fft := fourier.NewCmplxFFT(points)
 	spread := make([][]gridNode, len(law.classes))
 	for i := range law.classes {
 		spread[i] = law.classes[i].onGrid(points, step, damping)
 	}
-	sum := make([]complex128, points)
-	product := make([]complex128, points)
-	grid := make([]complex128, points)
-	transform := make([]complex128, points)
-	norm, kept, largest, quiet := 0.0, 0.0, 0.0, 0
-	work := 0
-	for k := 0; k <= law.period/2; k++ {
+	var parts [tableParts]*tablePart
+	var wait sync.WaitGroup
+	for i := range parts {
+		parts[i] = &tablePart{sum: make([]complex128, points)}
+		wait.Go(func() { parts[i].add(law, spread, i, budget/tableParts) })
+	}
+	wait.Wait()
+	norm, kept, grid := 0.0, 0.0, parts[0].sum
+	for i, part := range parts {
+		work += part.work
+		if part.work > budget/tableParts {
+			return nil, work
+		}
+		norm += part.norm
+		kept += part.kept
+		if i > 0 {
+			for j, z := range part.sum {
+				grid[j] += z
+			}
+		}
+	}
+	newFFT(points).backward(grid)
+	table := &valueTable{step: step, survival: make([]float64, points)}
+	density := func(j int) float64 {
+		return real(grid[j]) / (float64(points) * norm) * math.Exp(damping*float64(j))
+	}
+	below, last := 0.0, 1.0
+	here := density(0)
+	for j := range points {
+		next := 0.0
+		if j < points-1 {
+			next = density(j + 1)
+		}
+		below += here
+		// Midpoint rule, with its first Euler-Maclaurin correction.
+		last = min(max(1-below-(next-here)/24, 0), last)
+		table.survival[j] = last
+		here = next
+	}
+	table.trusted = kept/norm-below < tableWrapped
+	if !finite(last) {
+		return nil, work
+	}
+	return table, work
+}
+
+// tablePart is a part of the sum over frequencies.
+type tablePart struct {
+	sum        []complex128 // of the transforms in the value
+	norm, kept float64      // of the weights of all windows, and of those on the grid
+	work       int
+}
+
+// add adds every tableParts-th frequency from the given one on, until they no longer
+// matter or the work is too much.
+func (p *tablePart) add(law *countLaw, spread [][]gridNode, from, budget int) {
+	points := len(p.sum)
+	f := newFFT(points)
+	product, grid := make([]complex128, points), make([]complex128, points)
+	largest, quiet := 0.0, 0
+	for k := from; k <= law.period/2 && p.work <= budget; k += tableParts {
 		theta := 2 * math.Pi * float64(k) / float64(law.period)
 		plain, within := complex(1, 0), complex(1, 0)
 		for i, c := range law.classes {
@@ -140,59 +204,40 @@ func (law *countLaw) table(points int, step float64) (*valueTable, bool) {
 			}
 			within *= integerPower(g, c.many)
 			plain *= integerPower(g+beyond, c.many)
-			fft.Coefficients(transform, grid)
-			if i == 0 {
-				for j, z := range transform {
+			f.forward(grid)
+			switch {
+			case i == 0 && c.many == 1:
+				product, grid = grid, product
+			case i == 0:
+				for j, z := range grid {
 					product[j] = integerPower(z, c.many)
 				}
-			} else {
-				for j, z := range transform {
+			case c.many == 1:
+				for j, z := range grid {
+					product[j] *= z
+				}
+			default:
+				for j, z := range grid {
 					product[j] *= integerPower(z, c.many)
 				}
 			}
-			work += 4*len(c.weight) + 16*points
+			p.work += 4*len(c.weight) + 16*points
 		}
 		factor := law.phase(k)
-		norm += real(factor * plain)
-		kept += real(factor * within)
+		p.norm += real(factor * plain)
+		p.kept += real(factor * within)
 		size := 0.0
 		for j, z := range product {
-			sum[j] += factor * z
+			p.sum[j] += factor * z
 			size = max(size, absSum(z))
 		}
 		largest = max(largest, size)
 		if size > 1e-14*largest {
 			quiet = 0
-		} else if quiet++; quiet == 4 {
+		} else if quiet++; quiet == 2 {
 			break
 		}
-		if work > tableWorkBudget {
-			return nil, false
-		}
 	}
-	fft.Sequence(grid, sum)
-	table := &valueTable{step: step, survival: make([]float64, points)}
-	density := func(j int) float64 {
-		return real(grid[j]) / (float64(points) * norm) * math.Exp(damping*float64(j))
-	}
-	below, last := 0.0, 1.0
-	here := density(0)
-	for j := range points {
-		next := 0.0
-		if j < points-1 {
-			next = density(j + 1)
-		}
-		below += here
-		// Midpoint rule, with its first Euler-Maclaurin correction.
-		last = min(max(1-below-(next-here)/24, 0), last)
-		table.survival[j] = last
-		here = next
-	}
-	table.trusted = kept/norm-below < tableWrapped
-	if !finite(last) {
-		return nil, false
-	}
-	return table, true
 }
 
 // gridNode is where one count's value goes on the grid: four neighbours and their

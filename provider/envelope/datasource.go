@@ -70,7 +70,12 @@ func (d *DataSource) Read(ctx context.Context, req datasource.ReadRequest, resp 
 	if !ok {
 		return
 	}
-	raw, err := fromCty(kind, withIdentity(found, object), kind.Schema.Type().TerraformType(ctx))
+	found, err = d.object.withIdentity(found, object)
+	if err != nil {
+		resp.Diagnostics.AddError("Cannot read "+name, err.Error())
+		return
+	}
+	raw, err := fromCty(kind, found, kind.Schema.Type().TerraformType(ctx))
 	if err == nil {
 		raw, err = narrowed(raw, req.Config.Raw.Type())
 	}

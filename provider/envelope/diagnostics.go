@@ -20,6 +20,9 @@ func describe(kind *spec.Kind, v cty.Value) string {
 		if id, ok := kind.ID(v); ok {
 			return kind.TerraformType() + " " + id
 		}
+		if parent, ok := kind.Parent(v); ok {
+			return kind.TerraformType() + " of " + parent
+		}
 	}
 	return kind.TerraformType()
 }

@@ -32,13 +32,19 @@ func (r *Resource) identifyAs(ctx context.Context, identity *tfsdk.ResourceIdent
 	if identity == nil {
 		return diags
 	}
-	key, err := r.keyOf(id)
+	key, err := r.kind.ParseID(id)
 	if err != nil {
 		diags.AddError("Cannot identify "+r.kind.TerraformType()+" "+id, err.Error()+"\n\nThis is a bug in the provider: please report it.")
 		return diags
 	}
 	for name, value := range key {
-		diags.Append(identity.SetAttribute(ctx, path.Root(name), value)...)
+		var plain any
+		if value.Type() == cty.Number {
+			plain = value.AsBigFloat()
+		} else {
+			plain = value.AsString()
+		}
+		diags.Append(identity.SetAttribute(ctx, path.Root(name), plain)...)
 	}
 	return diags
 }

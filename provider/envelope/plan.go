@@ -3,6 +3,7 @@ package envelope
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -17,6 +18,10 @@ import (
 // keeps. Terraform calls it again at apply with the final values, so what is
 // unknown now is judged then, before the object is written.
 func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
+	if !req.State.Raw.IsNull() {
+		// A refresh has done this already, unless the run goes without one.
+		r.acknowledge(ctx, req.Private, req.State.Raw)
+	}
 	if r.recall(ctx, req, resp) {
 		return
 	}
@@ -36,7 +41,9 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 	}
 	object := describe(r.kind, planned)
 	if name, replaces := r.replaces(prior, planned); replaces {
-		r.warnOfLoss(&resp.Diagnostics, name, prior, planned)
+		if slices.Contains(r.kind.Key, name) {
+			r.warnOfLoss(&resp.Diagnostics, name, prior, planned)
+		}
 		if r.hooks.PlanDelete != nil {
 			resp.Diagnostics.Append(r.hooks.PlanDelete(prior, describe(r.kind, prior))...)
 		}
@@ -98,7 +105,7 @@ func (r *Resource) replaces(prior, planned cty.Value) (string, bool) {
 	if prior.IsNull() {
 		return "", false
 	}
-	for _, name := range r.kind.Key {
+	for _, name := range slices.Concat(r.kind.Key, r.kind.Immutable) {
 		now := planned.GetAttr(name)
 		if !now.IsKnown() || !now.RawEquals(prior.GetAttr(name)) {
 			return name, true
@@ -111,7 +118,9 @@ func (r *Resource) replaces(prior, planned cty.Value) (string, bool) {
 // object is replaced.
 func (r *Resource) warnOfLoss(diags *diag.Diagnostics, attribute string, prior, planned cty.Value) {
 	to := "a name that is known only after apply"
-	if id, ok := r.kind.ID(planned); ok {
+	if parent, ok := r.kind.Parent(planned); ok {
+		to = "another number under " + parent
+	} else if id, ok := r.kind.ID(planned); ok {
 		to = id
 	}
 	diags.AddAttributeWarning(path.Root(attribute), "Replaced, not renamed: "+describe(r.kind, prior), fmt.Sprintf(

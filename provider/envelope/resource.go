@@ -5,15 +5,18 @@ package envelope
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
-	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
@@ -35,6 +38,9 @@ type Data struct {
 
 	mu    sync.Mutex
 	store string
+	// unclaimed has, by what they are added to, the idempotency keys of objects that
+	// earlier processes added and did not live to keep.
+	unclaimed map[string][]string
 	// reviews holds, by kind and id, what the last plan hook remembers of an object:
 	// what that hook leaves in the private state does not reach a create.
 	reviews sync.Map
@@ -59,6 +65,42 @@ func (d *Data) storeID(ctx context.Context) string {
 		}
 	}
 	return d.store
+}
+
+// requestKey is the idempotency key for adding an object that the control plane
+// numbers. It begins with a digest of what is declared: where an earlier process added
+// such an object and was killed before the state had it, its key is used again, which
+// gives that object and makes no second one. Each key is used once, so that objects
+// which declare the same stay two. Once the state has an object, its key is given up:
+// see [Resource.acknowledge].
+func (d *Data) requestKey(ctx context.Context, kind, parent string, body []byte) (string, error) {
+	digest := sha256.New()
+	_, _ = fmt.Fprintf(digest, "%s\n%s\n", kind, parent)
+	digest.Write(body)
+	declared := hex.EncodeToString(digest.Sum(nil)) + "-"
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at := kind + "/" + parent
+	keys, asked := d.unclaimed[at]
+	if !asked {
+		added, err := d.Client.Unacknowledged(ctx, kind, parent)
+		if err != nil {
+			return "", err
+		}
+		for _, a := range added {
+			keys = append(keys, a.Key)
+		}
+		if d.unclaimed == nil {
+			d.unclaimed = map[string][]string{}
+		}
+	}
+	key := declared + uuid.NewString()
+	if i := slices.IndexFunc(keys, func(k string) bool { return strings.HasPrefix(k, declared) }); i >= 0 {
+		key = keys[i]
+		keys = slices.Delete(keys, i, i+1)
+	}
+	d.unclaimed[at] = keys
+	return key, nil
 }
 
 // Hooks is what one kind does differently.
@@ -98,6 +140,9 @@ const (
 	privateETag = "etag"
 	// privateStore is the store the object lives in.
 	privateStore = "store"
+	// privateRequest is the idempotency key that added the object, while the control
+	// plane has not been told that its answer is kept.
+	privateRequest = "request"
 	// privateReview is what the review of the object found, and at which revision.
 	privateReview = "review"
 )
@@ -151,6 +196,10 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 		return
 	}
 	name := describe(r.kind, planned)
+	if r.kind.Numbered != "" {
+		r.add(ctx, resp, planned, name)
+		return
+	}
 	id, body, ok := r.encode(&resp.Diagnostics, planned, name)
 	if !ok {
 		return
@@ -169,6 +218,44 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, object.ID)...)
 }
 
+// add creates an object that the control plane numbers.
+func (r *Resource) add(ctx context.Context, resp *resource.CreateResponse, planned cty.Value, name string) {
+	parent, ok := r.kind.Parent(planned)
+	if !ok {
+		resp.Diagnostics.AddError("Cannot create "+name, "What it belongs to is not known. This is a bug in the provider: please report it.")
+		return
+	}
+	body, err := r.kind.EncodeJSON(planned)
+	if err != nil {
+		resp.Diagnostics.AddError("Cannot create "+name, err.Error())
+		return
+	}
+	key, err := r.data.requestKey(ctx, r.kind.Name, parent, body)
+	if err != nil {
+		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
+		return
+	}
+	object, err := r.data.Client.Add(ctx, r.kind.Name, parent, key, body)
+	if err != nil {
+		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
+		return
+	}
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, nil)
+	setPrivate(ctx, &resp.Diagnostics, resp.Private, privateRequest, key)
+	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, object.ID)...)
+}
+
+// acknowledge tells the control plane that the state has an object that was added, so
+// that the same declaration adds another one from now on. It reports whether it told
+// so; a control plane that cannot be told is told next time.
+func (r *Resource) acknowledge(ctx context.Context, private privateState, state tftypes.Value) bool {
+	if readPrivate[string](ctx, private, privateRequest) == "" || r.data == nil || r.data.Client == nil {
+		return false
+	}
+	id, _, ok := r.identify(state)
+	return ok && r.data.Client.Acknowledge(ctx, r.kind.Name, id) == nil
+}
+
 // adopt is for a create whose answer was lost, by a dropped connection or a killed
 // process: the object is there, and nothing says that we made it. The same
 // declared body is taken for ours; anything else is somebody's.
@@ -185,7 +272,7 @@ func (r *Resource) adopt(ctx context.Context, diags *diag.Diagnostics, planned c
 			r.kind.Name, id, r.kind.TerraformType(), id))
 		return nil, false
 	}
-	if existing.RawEquals(r.stored(planned)) {
+	if existing.RawEquals(r.kind.Ungiven(planned)) {
 		return object, true
 	}
 	// Only computed attributes differ: write ours, so that the next plan is empty.
@@ -212,6 +299,9 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 		return // the provider has warned that its configuration is not known yet
 	}
 	object, err := r.data.Client.Refresh(ctx, r.kind.Name, id)
+	if err == nil && r.acknowledge(ctx, req.Private, req.State.Raw) {
+		setPrivate(ctx, &resp.Diagnostics, resp.Private, privateRequest, "")
+	}
 	if err == nil && object.ETag == r.etag(ctx, req.Private) && object.UID == uid {
 		return // the state was written from this very revision
 	}
@@ -249,11 +339,12 @@ func (r *Resource) decode(diags *diag.Diagnostics, object *client.Object, name s
 }
 
 // withIdentity fills in what the control plane alone decides.
-func withIdentity(v cty.Value, object *client.Object) cty.Value {
-	return spec.Overlay(v, map[string]cty.Value{
-		spec.AttributeID:  cty.StringVal(object.ID),
-		spec.AttributeUID: cty.StringVal(object.UID),
-	})
+func (r *Resource) withIdentity(v cty.Value, object *client.Object) (cty.Value, error) {
+	given, err := r.kind.Given(object.ID, object.UID)
+	if err != nil {
+		return v, fmt.Errorf("the control plane's answer names no such object: %w", err)
+	}
+	return spec.Overlay(v, given), nil
 }
 
 // warnIfStoreIsAnother says so when an object is missing because the whole store
@@ -339,36 +430,20 @@ func (r *Resource) ImportState(ctx context.Context, req resource.ImportStateRequ
 			return
 		}
 	}
-	key, err := r.keyOf(id)
+	key, err := r.kind.ParseID(id)
 	if err != nil {
 		resp.Diagnostics.AddError("Cannot import "+r.kind.TerraformType(), err.Error())
 		return
 	}
-	for name, value := range key {
-		resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root(name), value)...)
+	empty := map[string]cty.Value{}
+	for name, ty := range r.kind.Type().AttributeTypes() {
+		empty[name] = cty.NullVal(ty)
+	}
+	resp.State.Raw, err = fromCty(r.kind, spec.Overlay(cty.ObjectVal(empty), key), r.kind.Schema.Type().TerraformType(ctx))
+	if err != nil {
+		resp.Diagnostics.AddError("Cannot import "+r.kind.TerraformType(), err.Error()+"\n\nThis is a bug in the provider: please report it.")
 	}
 	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, id)...)
-}
-
-// keyOf splits an id into the key's attributes, each a text or a number as the schema
-// says.
-func (r *Resource) keyOf(id string) (map[string]any, error) {
-	parts, err := r.kind.ParseID(id)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]any{}
-	for name, text := range parts {
-		out[name] = text
-		if r.kind.Type().AttributeType(name) == cty.Number {
-			number, ok := new(big.Float).SetString(text)
-			if !ok {
-				return nil, fmt.Errorf("%q does not identify a %s: %s is %q and must be a number", id, r.kind.Name, name, text)
-			}
-			out[name] = number
-		}
-	}
-	return out, nil
 }
 
 func joined(names []string) string { return strings.Join(names, " and ") }
@@ -390,14 +465,6 @@ func (r *Resource) ready(diags *diag.Diagnostics) bool {
 	}
 	diags.AddError("The provider is not configured", "The provider's configuration has values that are not known yet, so there is no control plane to talk to.\n\nFix: give `endpoint`, `token`, `path` and `mlflow` values that do not depend on resources of the same run, or apply those resources first with -target.")
 	return false
-}
-
-// stored is an object as the control plane keeps it: without id and uid.
-func (r *Resource) stored(v cty.Value) cty.Value {
-	return spec.Overlay(v, map[string]cty.Value{
-		spec.AttributeID:  cty.NullVal(cty.String),
-		spec.AttributeUID: cty.NullVal(cty.String),
-	})
 }
 
 func (r *Resource) encode(diags *diag.Diagnostics, v cty.Value, name string) (string, json.RawMessage, bool) {
@@ -497,11 +564,22 @@ func readPrivate[T any](ctx context.Context, private privateState, key string) T
 	return out
 }
 
+// setPrivate writes an entry of the private state.
+func setPrivate(ctx context.Context, diags *diag.Diagnostics, private privateState, key string, value any) {
+	if encoded, err := json.Marshal(value); err == nil {
+		diags.Append(private.SetKey(ctx, key, encoded)...)
+	}
+}
+
 // save writes the state: what was planned or found, with what the control plane
 // alone decides. Apply keeps the plan; it fills in only what was unknown. A memory is
 // that of the review of v.
 func (r *Resource) save(ctx context.Context, diags *diag.Diagnostics, state *tfsdk.State, kept privateState, v cty.Value, object *client.Object, memory *review.Memory) {
-	v = withIdentity(v, object)
+	v, err := r.withIdentity(v, object)
+	if err != nil {
+		diags.AddError("Cannot write the state of "+describe(r.kind, v), err.Error())
+		return
+	}
 	raw, err := fromCty(r.kind, v, r.kind.Schema.Type().TerraformType(ctx))
 	if err != nil {
 		diags.AddError("Cannot write the state of "+describe(r.kind, v), err.Error()+"\n\nThis is a bug in the provider: please report it.")
@@ -513,10 +591,7 @@ func (r *Resource) save(ctx context.Context, diags *diag.Diagnostics, state *tfs
 		private[privateReview] = keptReview{ETag: object.ETag, Memory: memory}
 	}
 	for key, value := range private {
-		encoded, err := json.Marshal(value)
-		if err == nil {
-			diags.Append(kept.SetKey(ctx, key, encoded)...)
-		}
+		setPrivate(ctx, diags, kept, key, value)
 	}
 }
 

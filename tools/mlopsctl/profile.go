@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,44 +21,65 @@ import (
 
 // profileFlags are how a data file becomes a baseline.
 type profileFlags struct {
-	column, method, format, model, name, smoothing string
-	bins                                           int
-	edges                                          []float64
-	epsilon                                        string
+	columns                                       []string
+	method, format, input, model, name, smoothing string
+	bins                                          int
+	edges                                         []float64
+	epsilon                                       string
 }
 
 func newProfile() *cobra.Command {
 	var f profileFlags
 	cmd := &cobra.Command{
-		Use:   "profile FILE --column COLUMN",
-		Short: "Print a data file's column as a baseline with declared bins",
-		Long: `Print a data file's column as a baseline with declared bins: the policy then needs the
-file no longer. HCL is for a spec file (and, inside of a resource block, for Terraform);
-JSON has the computed profile and the figures as well.`,
+		Use:   "profile FILE --column COLUMN...",
+		Short: "Print a data file's columns as baselines with declared bins",
+		Long: `Print each named column of a data file as a baseline with declared bins: the policy then
+needs the file no longer. The file is CSV with a header row, Parquet, or an object of JSON
+a line. HCL is for a spec file (and, inside of a resource block, for Terraform); JSON has
+the computed profile and the figures as well, and is a list where several columns are named.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			table, err := profile.Read(args[0])
-			if err != nil {
-				return err
-			}
-			if f.column == "" {
-				return fmt.Errorf("name the column: --column %s", strings.Join(table.Columns(), "|"))
-			}
 			if f.format != "json" && f.format != "hcl" {
 				return fmt.Errorf("there is no format %q; the formats are: hcl, json", f.format)
 			}
-			object, err := f.baseline(table)
+			if f.input != "" && !slices.Contains(profile.Formats(), f.input) {
+				return fmt.Errorf("there is no input format %q; the formats are: %s", f.input, strings.Join(profile.Formats(), ", "))
+			}
+			if f.name != "" && len(f.columns) > 1 {
+				return fmt.Errorf("--name is for one column, and %d are named: leave it out, and each baseline has its column's name", len(f.columns))
+			}
+			table, err := profile.Read(args[0], f.input, f.method, f.columns...)
 			if err != nil {
 				return err
 			}
-			if f.format == "json" {
-				return printJSON(cmd.OutOrStdout(), object)
+			if len(f.columns) == 0 {
+				return fmt.Errorf("name the column: --column %s", strings.Join(table.Columns(), "|"))
 			}
-			return f.printHCL(cmd.OutOrStdout(), object)
+			baselines := make([]cty.Value, len(f.columns))
+			for i, column := range f.columns {
+				if baselines[i], err = f.baseline(table, column); err != nil {
+					return err
+				}
+			}
+			if f.format == "json" {
+				return printJSON(cmd.OutOrStdout(), baselines)
+			}
+			for i, b := range baselines {
+				if i > 0 {
+					if _, err := io.WriteString(cmd.OutOrStdout(), "\n"); err != nil {
+						return err
+					}
+				}
+				if err := f.printHCL(cmd.OutOrStdout(), b, f.columns[i]); err != nil {
+					return err
+				}
+			}
+			return nil
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.column, "column", "", "column to profile")
+	flags.StringArrayVar(&f.columns, "column", nil, "column to profile; may be repeated")
+	flags.StringVar(&f.input, "input-format", "", "the file's format: csv, parquet or jsonl (default: by its extension)")
 	flags.StringVar(&f.method, "method", profile.MethodQuantile, "how values become bins: quantile, equal_width, explicit or categorical")
 	flags.IntVar(&f.bins, "bins", 10, "how many bins; the most categories that categorical accepts")
 	flags.Float64SliceVar(&f.edges, "edges", nil, "inner edges for explicit, ascending, separated by commas")
@@ -71,11 +93,8 @@ JSON has the computed profile and the figures as well.`,
 
 // baseline profiles the column and returns the baseline with its bins declared and its
 // figures computed.
-func (f *profileFlags) baseline(table *profile.Table) (cty.Value, error) {
+func (f *profileFlags) baseline(table *profile.Table, column string) (cty.Value, error) {
 	kind, _ := spec.ByName("baseline")
-	if f.name == "" {
-		f.name = f.column
-	}
 	epsilon, err := cty.ParseNumberVal(f.epsilon)
 	if err != nil {
 		return cty.NilVal, fmt.Errorf("--epsilon takes a number, not %q", f.epsilon)
@@ -94,8 +113,8 @@ func (f *profileFlags) baseline(table *profile.Table) (cty.Value, error) {
 	}
 	declared := object(kind.Type(), map[string]cty.Value{
 		"model": model,
-		"name":  cty.StringVal(f.name),
-		"file":  object(kind.Type().AttributeType("file"), map[string]cty.Value{"path": cty.StringVal("data"), "column": cty.StringVal(f.column)}),
+		"name":  cty.StringVal(f.nameOf(column)),
+		"file":  object(kind.Type().AttributeType("file"), map[string]cty.Value{"path": cty.StringVal("data"), "column": cty.StringVal(column)}),
 		"binning": object(kind.Type().AttributeType("binning"), map[string]cty.Value{
 			"method": cty.StringVal(f.method), "bins": cty.NumberIntVal(int64(f.bins)), "edges": edges,
 			"smoothing": cty.StringVal(f.smoothing), "epsilon": epsilon,
@@ -109,7 +128,7 @@ func (f *profileFlags) baseline(table *profile.Table) (cty.Value, error) {
 	if len(wrong) > 0 {
 		return cty.NilVal, errors.Join(wrong...)
 	}
-	result, err := table.Profile(f.column, profile.Binning{Method: f.method, Bins: f.bins, Edges: f.edges})
+	result, err := table.Profile(column, profile.Binning{Method: f.method, Bins: f.bins, Edges: f.edges})
 	if err != nil {
 		return cty.NilVal, err
 	}
@@ -136,6 +155,14 @@ func (f *profileFlags) baseline(table *profile.Table) (cty.Value, error) {
 		out[name] = report.Computed[name]
 	}
 	return spec.Overlay(declared, out), nil
+}
+
+// nameOf is the name of a column's baseline.
+func (f *profileFlags) nameOf(column string) string {
+	if f.name != "" {
+		return f.name
+	}
+	return column
 }
 
 // object is a value of an object type whose other attributes are null.
@@ -166,22 +193,26 @@ func binsOf(kind *spec.Kind, r *profile.Result) cty.Value {
 	return cty.ListVal(bins)
 }
 
-func printJSON(w io.Writer, baseline cty.Value) error {
+func printJSON(w io.Writer, baselines []cty.Value) error {
 	kind, _ := spec.ByName("baseline")
-	encoded, err := kind.EncodeJSON(baseline)
-	if err != nil {
-		return err
+	encoded := make([]json.RawMessage, len(baselines))
+	for i, b := range baselines {
+		var err error
+		if encoded[i], err = kind.EncodeJSON(b); err != nil {
+			return err
+		}
 	}
-	var out bytes.Buffer
-	if err := json.Indent(&out, encoded, "", "  "); err != nil {
-		return err
+	var document any = encoded
+	if len(encoded) == 1 {
+		document = encoded[0]
 	}
-	out.WriteByte('\n')
-	_, err = w.Write(out.Bytes())
-	return err
+	out := json.NewEncoder(w)
+	out.SetEscapeHTML(false)
+	out.SetIndent("", "  ")
+	return out.Encode(document)
 }
 
-func (f *profileFlags) printHCL(w io.Writer, value cty.Value) error {
+func (f *profileFlags) printHCL(w io.Writer, value cty.Value, column string) error {
 	b, err := spec.Decode[spec.Baseline](value)
 	if err != nil {
 		return err
@@ -189,14 +220,14 @@ func (f *profileFlags) printHCL(w io.Writer, value cty.Value) error {
 	var out bytes.Buffer
 	p := b.Profile.Fields()
 	fmt.Fprintf(&out, "# %s bins of %s values of the column %s; %s missing. %s\n",
-		count(p.Bins.Or(0)), count(p.Samples.Or(0)), strconv.Quote(f.column), count(p.Missing.Or(0)), p.Digest.Or(""))
-	fmt.Fprintf(&out, "baseline %s {\n", strconv.Quote(identifier(f.name)))
+		count(p.Bins.Or(0)), count(p.Samples.Or(0)), strconv.Quote(column), count(p.Missing.Or(0)), p.Digest.Or(""))
+	fmt.Fprintf(&out, "baseline %s {\n", strconv.Quote(identifier(f.nameOf(column))))
 	if model, ok := b.Model.Get(); ok {
 		fmt.Fprintf(&out, "  model = %s\n", quoted(model))
 	} else {
 		out.WriteString("  # model = \"...\"\n")
 	}
-	fmt.Fprintf(&out, "  name = %s\n  bins = [\n", quoted(f.name))
+	fmt.Fprintf(&out, "  name = %s\n  bins = [\n", quoted(f.nameOf(column)))
 	bins, _ := b.Bins.Get()
 	for _, bin := range bins {
 		bin := bin.Fields()

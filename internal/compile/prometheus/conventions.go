@@ -63,7 +63,15 @@ func increaseRecord(m *monitor) string { return histogramMetric + ":increase" + 
 func countRecord(m *monitor) string  { return "mlops:drift_bin:count" + promDuration(m.window) }
 func shareRecord(m *monitor) string  { return "mlops:drift_bin:share" + promDuration(m.window) }
 func windowRecord(m *monitor) string { return "mlops:drift_window:count" + promDuration(m.window) }
-func psiRecord(m *monitor) string    { return "mlops:drift_psi" + promDuration(m.window) }
+
+// valueRecord keeps a number at the end of the metric's name apart from the window.
+func valueRecord(m *monitor) string {
+	name := "mlops:drift_" + m.metric
+	if strings.ContainsRune("0123456789", rune(name[len(name)-1])) {
+		name += "_"
+	}
+	return name + promDuration(m.window)
+}
 
 // binLabel numbers bins so that they sort as text.
 func binLabel(i, bins int) string {

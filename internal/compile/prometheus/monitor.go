@@ -22,6 +22,7 @@ type monitor struct {
 	model    string
 	name     string
 	feature  string
+	metric   string
 	baseline string
 	samples  float64   // of the baseline
 	shares   []float64 // of the baseline, as the smoothing leaves them
@@ -94,11 +95,11 @@ type threshold struct {
 	falseAlarms spec.Value[float64] // in 30 days
 }
 
-func (t *threshold) passed(psi float64) bool {
+func (t *threshold) passed(value float64) bool {
 	if t.operator == ">=" {
-		return psi >= t.value
+		return value >= t.value
 	}
-	return psi > t.value
+	return value > t.value
 }
 
 // reader collects what cannot be compiled.
@@ -135,9 +136,7 @@ func readMonitor(object compile.Object) (*monitor, []compile.Refusal) {
 		baseline: b.Name.Or(""), samples: need(r, b.Samples),
 		window: time.Duration(need(r, w.Duration)), every: time.Duration(need(r, declared.Schedule.Fields().Every)),
 	}
-	if metric := need(r, declared.Metric); metric != "psi" && metric != "" {
-		r.refuse(declared.Metric.Path(), `Use metric = "psi".`, "The metric %s has no rules for Prometheus yet", metric)
-	}
+	m.readMetric(r, declared.Metric, declared.Engine)
 	m.readBins(r, b)
 	m.readMinimum(r, w)
 	if m.window > 0 && m.window < shortestWindow {
@@ -209,6 +208,9 @@ func (m *monitor) smooth(r *reader, b spec.Profile) {
 	for i := range m.shares {
 		m.shares[i] /= total
 	}
+	if m.metric == "l_infinity" || m.metric == "chi2" {
+		return // of the counts as they are
+	}
 	switch method := b.Smoothing.Or(stats.SmoothingEpsilon); method {
 	case stats.SmoothingEpsilon:
 		m.epsilon = b.Epsilon.Or(stats.DefaultSmoothing().Epsilon)
@@ -217,9 +219,9 @@ func (m *monitor) smooth(r *reader, b spec.Profile) {
 	case stats.SmoothingJeffreys:
 		m.pseudo = 0.5
 	case stats.SmoothingNone:
-		if empty := slices.Index(m.shares, 0); empty >= 0 {
+		if empty := slices.Index(m.shares, 0); empty >= 0 && slices.Contains(endless, m.metric) {
 			r.refuse(b.Smoothing.Path(), `Use smoothing = "jeffreys", or fewer bins.`,
-				"The baseline's bin %d is empty, and without smoothing the index is infinite or no number at all", empty)
+				"The baseline's bin %d is empty, and without smoothing %s is infinite or no number at all", empty, m.title())
 		}
 	default:
 		r.refuse(b.Smoothing.Path(), `Use "epsilon", "laplace", "jeffreys" or "none".`, "The smoothing %q has no rules for Prometheus", method)
@@ -248,6 +250,12 @@ func readThreshold(object compile.Object) (t *threshold, model, on string, refus
 		return nil, "", "", r.refusals
 	}
 	signal := declared.Signal.Fields()
+	if kind := need(r, signal.Kind); kind != spec.SignalDataDrift && len(r.refusals) == 0 {
+		// Leaving it out would be an alert that everybody believes to be there.
+		r.refuse(signal.Kind.Path(), "Compile it with another target, or give compile the paths of the other alerts only.",
+			"The alert is on a %s signal, and this target has rules for data_drift only", kind)
+		return nil, "", "", r.refusals
+	}
 	t = &threshold{
 		address: object.Address, name: need(r, declared.Name),
 		operator: need(r, declared.Operator), value: need(r, declared.Value), pending: time.Duration(need(r, declared.For)),

@@ -22,7 +22,7 @@ func TestTheExpectedIndexIsTheDefinition(t *testing.T) {
 		for _, n := range baseline {
 			total += float64(n)
 		}
-		m := &monitor{samples: total}
+		m := &monitor{samples: total, metric: "psi"}
 		for i, n := range baseline {
 			m.shares = append(m.shares, float64(n)/total)
 			counts[i] = float64(window[i])

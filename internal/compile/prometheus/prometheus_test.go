@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -243,6 +244,12 @@ func TestWhatPrometheusCannotCarryIsRefusedWithTheAttribute(t *testing.T) {
 		"an empty bin without smoothing": {
 			monitorWith(`baseline = { name = "b", bins = 2, samples = 1000, edges = [1], shares = [0, 1], smoothing = "none" }`), "baseline.smoothing", "bin 0 is empty",
 		},
+		"a metric of the values themselves": {
+			strings.Replace(monitorWith(""), `"psi"`, `"ks"`, 1), "metric", "The metric ks is of the values themselves",
+		},
+		"another tool's bins": {
+			monitorWith(`engine = "evidently"`), "engine", "the baseline's own bins",
+		},
 		"a window of less than two scrapes": {
 			monitorWith(`window = { duration = "20s", samples = 500 }`), "window.duration", "less than two scrapes",
 		},
@@ -253,6 +260,14 @@ func TestWhatPrometheusCannotCarryIsRefusedWithTheAttribute(t *testing.T) {
   value = 0.2
   signal = { model = "m", monitor = "gone", kind = "data_drift", metric = "psi", bins = 10, baseline_samples = 1000, window_samples = 500, window_seconds = 3600, every_seconds = 3600 }
 }`, "signal", "is not among the objects",
+		},
+		"an alert on a service signal, though a drift monitor has its name": {
+			monitorWith("") + `alert_threshold "a" {
+  model = "m"
+  name = "a"
+  value = 0.02
+  signal = { model = "m", monitor = "m", kind = "service", metric = "error_rate", baseline_value = 0.01, window_samples = 5000, window_seconds = 3600, every_seconds = 3600 }
+}`, "signal.kind", "on a service signal",
 		},
 		"what is not known yet": {
 			`variable "d" { type = string }` + "\n" + monitorWith(`window = { duration = var.d, samples = 500 }`), "window.duration", "is not known",
@@ -286,8 +301,13 @@ func TestTwoMonitorsOfOneNameAreRefused(t *testing.T) {
 func TestKindsThatAreNotCarriedAreNoted(t *testing.T) {
 	objects := objectsOf(t, "../../source/testdata/policy/spec/fraud.mlops.hcl")
 	result := compile.Emit(prometheus.Target{}, objects, compile.Options{})
-	if len(result.Notes) != 1 || result.Notes[0].Address != "rollout_policy.canary" {
-		t.Errorf("notes: %v", result.Notes)
+	var noted []string
+	for _, note := range result.Notes {
+		noted = append(noted, note.Address)
+	}
+	slices.Sort(noted)
+	if diff := cmp.Diff([]string{"model_alias.champion", "model_version.current", "performance_monitor.auc", "rollout_policy.canary", "service_monitor.p99"}, noted); diff != "" {
+		t.Errorf("notes (-want +got):\n%s", diff)
 	}
 }
 

@@ -94,7 +94,7 @@ func (m *monitor) group(out *bytes.Buffer) {
 	counts := m.own(countRecord(m))
 	record(out, windowRecord(m), labels, fmt.Sprintf("sum by (%s) (clamp_min(%s, 0))", by, counts))
 	record(out, shareRecord(m), labels, m.shareExpr(counts))
-	record(out, psiRecord(m), labels, m.psiExpr(counts))
+	record(out, valueRecord(m), labels, m.valueExpr(counts))
 	for _, t := range m.thresholds {
 		m.alert(out, t)
 	}
@@ -134,28 +134,6 @@ func (m *monitor) shareExpr(counts string) string {
 	return fmt.Sprintf("%s\n/ on (%s) group_left () clamp_min(%s, 1)", n, by, total)
 }
 
-// psiExpr is the index over the recorded shares. It has no value where a bin is
-// missing: a partial sum would be another index.
-func (m *monitor) psiExpr(counts string) string {
-	var out strings.Builder
-	out.WriteString("(\n")
-	for bin, share := range m.shares {
-		p := m.own(shareRecord(m), labelBin+`="`+binLabel(bin, m.bins())+`"`)
-		current, reference := p, proportion(share)
-		if m.epsilon > 0 {
-			current = fmt.Sprintf("(%s + %s)", p, number(m.epsilon))
-			reference = fmt.Sprintf("(%s + %s)", reference, number(m.epsilon))
-		}
-		sign := "  "
-		if bin > 0 {
-			sign = "+ "
-		}
-		fmt.Fprintf(&out, "  %ssum by (%s) ((%s - %s) * ln(%s / %s))\n", sign, by, p, proportion(share), current, reference)
-	}
-	fmt.Fprintf(&out, ")\nand on (%s) count by (%s) (%s) == %d", by, by, counts, m.bins())
-	return out.String()
-}
-
 // seen is a recorded series as the alerts look at it: as it was at the monitor's last
 // evaluation.
 func (m *monitor) seen(metric string) string {
@@ -167,8 +145,8 @@ func (m *monitor) seen(metric string) string {
 }
 
 func (m *monitor) alert(out *bytes.Buffer, t *threshold) {
-	expr := fmt.Sprintf("%s %s %s\nand on (%s) %s >= %s", m.seen(psiRecord(m)), t.operator, number(t.value), by, m.seen(windowRecord(m)), number(m.minimum))
-	annotations := map[string]string{annotationSummary: t.summary(), annotationDescription: m.description(t)}
+	expr := fmt.Sprintf("%s %s %s\nand on (%s) %s >= %s", m.seen(valueRecord(m)), t.operator, number(t.value), by, m.seen(windowRecord(m)), number(m.minimum))
+	annotations := map[string]string{annotationSummary: m.summary(t), annotationDescription: m.description(t)}
 	if t.runbook != "" {
 		annotations[annotationRunbook] = t.runbook
 	}
@@ -185,8 +163,8 @@ func (m *monitor) alertLabels(t *threshold) map[string]string {
 }
 
 // summary is the alert's first line. $labels keep names from being read as templates.
-func (t *threshold) summary() string {
-	return fmt.Sprintf(`PSI {{ $value | printf "%%.3f" }} on {{ $labels.%s }}/{{ $labels.%s }} (threshold %s %s)`, labelModel, labelFeature, t.operator, number(t.value))
+func (m *monitor) summary(t *threshold) string {
+	return fmt.Sprintf(`%s {{ $value | printf "%%.3f" }} on {{ $labels.%s }}/{{ $labels.%s }} (threshold %s %s)`, m.title(), labelModel, labelFeature, t.operator, number(t.value))
 }
 
 func (m *monitor) description(t *threshold) string {

@@ -188,7 +188,7 @@ func (m *monitor) shifted(rate float64) []float64 {
 			shares[bin] = share * (1 - moved)
 		}
 		shares[len(shares)-1] += moved
-		if m.psi(m.counts(stream{rate: rate, cdf: m.cdf(shares)})) > 1.25*highest {
+		if m.value(m.counts(stream{rate: rate, cdf: m.cdf(shares)})) > 1.25*highest {
 			break
 		}
 	}
@@ -244,8 +244,8 @@ func (f *file) expressions(out *bytes.Buffer, s scenario, at string) {
 		for _, n := range counts {
 			total += n
 		}
-		psi := m.psi(counts)
-		near := fmt.Sprintf("abs(%s - %s) < bool %s", m.own(psiRecord(m)), number(psi), number(1e-6*max(1, psi)))
+		value := m.value(counts)
+		near := fmt.Sprintf("abs(%s - %s) < bool %s", m.own(valueRecord(m)), number(value), number(1e-6*max(1, value)))
 		fmt.Fprintf(out, "  - expr: %s\n    eval_time: %s\n    exp_samples: [{labels: %s, value: 1}]\n", quote(near), at, quote(labels))
 		enough := fmt.Sprintf("abs(%s - %s) < bool %s", m.own(windowRecord(m)), number(total), number(1e-6*max(1, total)))
 		fmt.Fprintf(out, "  - expr: %s\n    eval_time: %s\n    exp_samples: [{labels: %s, value: 1}]\n", quote(enough), at, quote(labels))
@@ -279,13 +279,13 @@ func (f *file) alerts(out *bytes.Buffer, s scenario, at string) {
 			}))
 			continue
 		}
-		psi := m.psi(m.counts(stream))
+		value := m.value(m.counts(stream))
 		for _, t := range m.thresholds {
-			if !t.passed(psi) {
+			if !t.passed(value) {
 				continue
 			}
 			annotations := map[string]string{
-				annotationSummary:     strings.Replace(expand(t.summary(), identity), `{{ $value | printf "%.3f" }}`, fmt.Sprintf("%.3f", psi), 1),
+				annotationSummary:     strings.Replace(expand(m.summary(t), identity), `{{ $value | printf "%.3f" }}`, fmt.Sprintf("%.3f", value), 1),
 				annotationDescription: expand(m.description(t), identity),
 			}
 			if t.runbook != "" {

@@ -13,17 +13,21 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/evaluate"
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
-// What the control plane keeps in MLflow lies in tags of the registered model.
-// MLflow's API sets one tag at a time, so the tag attributesTag alone decides
-// what is true: it has the attributes, or names the parts that have them.
+// What the control plane keeps in MLflow lies in tags: of the registered model, of
+// the version, and for an alias, which has none, of its model. MLflow's API sets one
+// tag at a time, so that one tag alone decides what is true: it has the attributes,
+// or names the parts that have them, KEY.<digest>.<number>.
 const (
 	attributesTag = "mlops.attributes"
-	// partPrefix begins the tags that hold the pieces of a long document:
-	// mlops.attributes.<digest>.<number>.
-	partPrefix = attributesTag + "."
+	// aliasTag begins the tag of an alias's document; an alias has no dots.
+	aliasTag = "mlops.alias."
+	// requestTag of a version holds the idempotency key that it was added with, until
+	// that is acknowledged.
+	requestTag = "mlops.request"
 	// partRunes keeps every tag value below the 5000 characters that MLflow's
 	// database column has where the database enforces it.
 	partRunes = 4000
@@ -39,8 +43,27 @@ type registeredModel struct {
 	Created     int64             `json:"creation_timestamp"` // ms
 	LastUpdated int64             `json:"last_updated_timestamp"`
 	Description string            `json:"description"`
-	Tags        []tag             `json:"tags"`
+	Tags        tags              `json:"tags"`
 	Latest      []json.RawMessage `json:"latest_versions"`
+	Aliases     []alias           `json:"aliases"`
+}
+
+// modelVersion is MLflow's own.
+type modelVersion struct {
+	Name        string      `json:"name"`
+	Version     json.Number `json:"version"`
+	Created     int64       `json:"creation_timestamp"` // ms
+	LastUpdated int64       `json:"last_updated_timestamp"`
+	Description string      `json:"description"`
+	Source      string      `json:"source"`
+	RunID       string      `json:"run_id"`
+	Tags        tags        `json:"tags"`
+}
+
+// alias is MLflow's own: all that it knows of one.
+type alias struct {
+	Alias   string      `json:"alias"`
+	Version json.Number `json:"version"`
 }
 
 type tag struct {
@@ -48,21 +71,27 @@ type tag struct {
 	Value string `json:"value"`
 }
 
-func (m *registeredModel) tags() map[string]string {
-	out := make(map[string]string, len(m.Tags))
-	for _, t := range m.Tags {
-		out[t.Key] = t.Value
+type tags []tag
+
+func (t tags) byKey() map[string]string {
+	out := make(map[string]string, len(t))
+	for _, one := range t {
+		out[one.Key] = one.Value
 	}
 	return out
 }
 
-// envelope is the value of attributesTag.
+// envelope is the value of the tag that decides.
 type envelope struct {
 	Generation int64           `json:"generation"`
 	Attributes json.RawMessage `json:"attributes,omitempty"`
 	// Parts and Digest stand for attributes that are too long for one tag.
 	Parts  int    `json:"parts,omitempty"`
 	Digest string `json:"digest,omitempty"`
+	// UID, Created and Updated (ms) are an alias's, which in MLflow has none.
+	UID     string `json:"uid,omitempty"`
+	Created int64  `json:"created,omitempty"`
+	Updated int64  `json:"updated,omitempty"`
 }
 
 // declared is the part of the attributes that MLflow itself has, too.
@@ -78,50 +107,54 @@ func (d declared) description() string {
 	return *d.Description
 }
 
-// pack makes the tags that hold a document, the deciding one last.
-func pack(attributes json.RawMessage, generation int64) ([]tag, error) {
-	whole, err := marshal(envelope{Generation: generation, Attributes: attributes})
+// pack makes the tags that hold a document under a key, the deciding one last.
+func pack(key string, e envelope) ([]tag, error) {
+	whole, err := marshal(e)
 	if err != nil {
 		return nil, err
 	}
 	if len([]rune(whole)) <= partRunes {
-		return []tag{{attributesTag, whole}}, nil
+		return []tag{{key, whole}}, nil
 	}
+	attributes := e.Attributes
 	sum := sha256.Sum256(attributes)
 	digest := hex.EncodeToString(sum[:])
-	var tags []tag
+	var out []tag
 	for runes := []rune(string(attributes)); len(runes) > 0; {
 		n := min(len(runes), partRunes)
-		tags = append(tags, tag{partKey(digest, len(tags)), string(runes[:n])})
+		out = append(out, tag{partKey(key, digest, len(out)), string(runes[:n])})
 		runes = runes[n:]
 	}
-	if len(tags) > maxParts {
+	if len(out) > maxParts {
 		return nil, &port.Error{
 			Code:       port.CodeInvalidArgument,
-			Detail:     fmt.Sprintf("the model's attributes take %d characters, more than the %d that are kept in MLflow. Shorten the tags or the description.", len([]rune(string(attributes))), maxParts*partRunes),
+			Detail:     fmt.Sprintf("the attributes take %d characters, more than the %d that are kept in MLflow. Shorten the tags or the description.", len([]rune(string(attributes))), maxParts*partRunes),
 			Violations: []port.Violation{{Path: "tags", Detail: "the attributes are too long for MLflow", Fix: "Declare fewer or shorter tags."}},
 		}
 	}
-	pointer, err := marshal(envelope{Generation: generation, Parts: len(tags), Digest: digest})
+	e.Attributes, e.Parts, e.Digest = nil, len(out), digest
+	pointer, err := marshal(e)
 	if err != nil {
 		return nil, err
 	}
-	return append(tags, tag{attributesTag, pointer}), nil
+	return append(out, tag{key, pointer}), nil
 }
 
-func partKey(digest string, i int) string { return partPrefix + digest[:16] + "." + strconv.Itoa(i) }
+func partKey(key, digest string, i int) string {
+	return key + "." + digest[:16] + "." + strconv.Itoa(i)
+}
 
-// unpack finds the document that tags hold. It is false where there is none, or
-// where somebody has changed it by hand so that it is none any more.
-func unpack(tags map[string]string) (envelope, bool) {
+// unpack finds the document that tags hold under a key. It is false where there is
+// none, or where somebody has changed it by hand so that it is none any more.
+func unpack(key string, tags map[string]string) (envelope, bool) {
 	var e envelope
-	if json.Unmarshal([]byte(tags[attributesTag]), &e) != nil {
+	if json.Unmarshal([]byte(tags[key]), &e) != nil {
 		return envelope{}, false
 	}
 	if e.Parts > 0 && e.Parts <= maxParts && len(e.Digest) == 2*sha256.Size {
 		var whole strings.Builder
 		for i := range e.Parts {
-			whole.WriteString(tags[partKey(e.Digest, i)])
+			whole.WriteString(tags[partKey(key, e.Digest, i)])
 		}
 		e.Attributes = json.RawMessage(whole.String())
 		if sum := sha256.Sum256(e.Attributes); hex.EncodeToString(sum[:]) != e.Digest {
@@ -135,46 +168,91 @@ func unpack(tags map[string]string) (envelope, bool) {
 	return e, true
 }
 
-// object reads a registered model as it is in MLflow now: the kept attributes,
-// with the description and the managed tags that MLflow really has. Where
-// nothing was changed behind the control plane's back, these are the bytes that
-// were written. Tags that others have set do not appear.
-func object(m *registeredModel) (port.Object, error) {
-	tags := m.tags()
-	ref := port.Ref{Kind: port.RegisteredModel, ID: m.Name}
-	if tags[promptTag] == "true" {
-		return port.Object{}, &port.Error{
-			Code:   port.CodeFailedPrecondition,
-			Detail: fmt.Sprintf("%q is a prompt in MLflow, where prompts and models share their names. Choose another name.", m.Name),
-		}
+// facts are what MLflow itself says of an object.
+type facts struct {
+	// own are attributes as MLflow has them: texts, where "" is null, or whole
+	// numbers.
+	own map[string]any
+	// tags are all tags that stand on the object; nil where it can have none.
+	tags map[string]string
+}
+
+// read is an object as it is in MLflow now: the kept attributes, with what MLflow
+// really has in the place of what it has otherwise. Where nothing was changed behind
+// the control plane's back, these are the bytes that were written. Tags that others
+// have set do not appear. Without a kept document, it is what somebody else made.
+func (f facts) read(kind string, e envelope, managed bool) (json.RawMessage, error) {
+	if managed {
+		return f.overlay(e.Attributes), nil
 	}
-	e, managed := unpack(tags)
-	if !managed {
-		e = envelope{}
-		var err error
-		if e.Attributes, err = foreign(m); err != nil {
-			return port.Object{}, err
-		}
-	} else {
-		e.Attributes = overlay(e.Attributes, m, tags)
+	return f.foreign(kind)
+}
+
+// object reads a registered model.
+func (m *registeredModel) object() (port.Object, error) {
+	have := m.Tags.byKey()
+	if have[promptTag] == "true" {
+		return port.Object{}, isPrompt(m.Name)
 	}
+	e, managed := unpack(attributesTag, have)
+	attributes, err := facts{own: map[string]any{"name": m.Name, "description": m.Description}, tags: have}.read(port.RegisteredModel, e, managed)
 	o := port.Object{
-		Ref: ref, UID: uid(m), Generation: e.Generation, Attributes: e.Attributes,
+		Ref: port.Ref{Kind: port.RegisteredModel, ID: m.Name}, UID: uid(m.Created, m.Name), Generation: e.Generation, Attributes: attributes,
 		CreatedAt: time.UnixMilli(m.Created).UTC(), UpdatedAt: time.UnixMilli(m.LastUpdated).UTC(),
 	}
 	o.ETag = etag(o)
-	return o, nil
+	return o, err
+}
+
+func isPrompt(name string) error {
+	return &port.Error{
+		Code:   port.CodeFailedPrecondition,
+		Detail: fmt.Sprintf("%q is a prompt in MLflow, where prompts and models share their names. Choose another name.", name),
+	}
+}
+
+// object reads a version. Its source and run are MLflow's: a copy of a version takes
+// the tags along.
+func (v *modelVersion) object() (port.Object, error) {
+	have := v.Tags.byKey()
+	e, managed := unpack(attributesTag, have)
+	own := map[string]any{"model": v.Name, "source": v.Source, "run_id": v.RunID, "description": v.Description}
+	attributes, err := facts{own: own, tags: have}.read(port.ModelVersion, e, managed)
+	id := v.Name + "/" + v.Version.String()
+	o := port.Object{
+		Ref: port.Ref{Kind: port.ModelVersion, ID: id}, UID: uid(v.Created, id), Generation: e.Generation, Attributes: attributes,
+		CreatedAt: time.UnixMilli(v.Created).UTC(), UpdatedAt: time.UnixMilli(v.LastUpdated).UTC(),
+	}
+	o.ETag = etag(o)
+	return o, err
+}
+
+// aliasObject reads an alias of a model: where it points is MLflow's to say.
+func (m *registeredModel) aliasObject(a alias) (port.Object, error) {
+	version, err := a.Version.Int64()
+	if err != nil {
+		return port.Object{}, fmt.Errorf("MLflow has the alias %q at the version %q", a.Alias, a.Version)
+	}
+	e, managed := unpack(aliasTag+a.Alias, m.Tags.byKey())
+	id := m.Name + "/" + a.Alias
+	if !managed {
+		e = envelope{UID: uid(m.Created, id), Created: m.Created, Updated: m.LastUpdated}
+	}
+	attributes, err := facts{own: map[string]any{"model": m.Name, "alias": a.Alias, "version": version}}.read(port.ModelAlias, e, managed)
+	o := port.Object{
+		Ref: port.Ref{Kind: port.ModelAlias, ID: id}, UID: e.UID, Generation: e.Generation, Attributes: attributes,
+		CreatedAt: time.UnixMilli(e.Created).UTC(), UpdatedAt: time.UnixMilli(e.Updated).UTC(),
+	}
+	o.ETag = etag(o)
+	return o, err
 }
 
 // overlay replaces what MLflow has otherwise than the document says.
-func overlay(attributes json.RawMessage, m *registeredModel, tags map[string]string) json.RawMessage {
+func (f facts) overlay(attributes json.RawMessage) json.RawMessage {
 	var want declared
-	if json.Unmarshal(attributes, &want) != nil {
-		return attributes // not ours to understand: shown as it is, and refused by the schema
-	}
 	var members map[string]json.RawMessage
-	if json.Unmarshal(attributes, &members) != nil {
-		return attributes
+	if json.Unmarshal(attributes, &members) != nil || f.tags != nil && json.Unmarshal(attributes, &want) != nil {
+		return attributes // not ours to understand: shown as it is, and refused by the schema
 	}
 	changed := false
 	set := func(name string, value any) {
@@ -182,21 +260,28 @@ func overlay(attributes json.RawMessage, m *registeredModel, tags map[string]str
 			members[name], changed = json.RawMessage(text), true
 		}
 	}
-	var name string
-	if json.Unmarshal(members["name"], &name) != nil || name != m.Name {
-		set("name", m.Name) // renamed in MLflow
-	}
-	if want.description() != m.Description {
-		if m.Description == "" {
-			set("description", nil)
-		} else {
-			set("description", m.Description)
+	for name, value := range f.own {
+		switch is := value.(type) {
+		case string:
+			var kept *string
+			_ = json.Unmarshal(members[name], &kept) // what is no text is not what MLflow has
+			switch {
+			case is == "" && kept != nil && *kept != "":
+				set(name, nil)
+			case is != "" && (kept == nil || *kept != is):
+				set(name, is)
+			}
+		case int64:
+			var kept float64
+			if json.Unmarshal(members[name], &kept) != nil || kept != float64(is) {
+				set(name, is)
+			}
 		}
 	}
 	have := make(map[string]string, len(want.Tags))
 	same := true
 	for key, value := range want.Tags {
-		current, ok := tags[key]
+		current, ok := f.tags[key]
 		if ok {
 			have[key] = current
 		}
@@ -215,16 +300,18 @@ func overlay(attributes json.RawMessage, m *registeredModel, tags map[string]str
 	return json.RawMessage(text)
 }
 
-// foreign is a model that somebody else made: what can be read of it, with
-// defaults for the rest, so that it can be imported. None of its tags are ours.
-func foreign(m *registeredModel) (json.RawMessage, error) {
-	kind, ok := spec.ByName(port.RegisteredModel)
+// foreign is an object that somebody else made: what can be read of it, with defaults
+// and figures for the rest, so that it can be imported. None of its tags are ours.
+func (f facts) foreign(name string) (json.RawMessage, error) {
+	kind, ok := spec.ByName(name)
 	if !ok {
-		return nil, fmt.Errorf("the vocabulary has no %s", port.RegisteredModel)
+		return nil, fmt.Errorf("the vocabulary has no %s", name)
 	}
-	known := map[string]string{"name": m.Name}
-	if m.Description != "" {
-		known["description"] = m.Description
+	known := map[string]any{}
+	for attribute, value := range f.own {
+		if value != "" {
+			known[attribute] = value
+		}
 	}
 	text, err := marshal(known)
 	if err != nil {
@@ -234,13 +321,21 @@ func foreign(m *registeredModel) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return kind.EncodeJSON(kind.ApplyDefaults(value))
+	value = kind.ApplyDefaults(value)
+	if len(kind.Check(value)) == 0 { // else no evaluation exists of it
+		report, err := evaluate.Object(kind, value, evaluate.Inputs{})
+		if err != nil {
+			return nil, err
+		}
+		value = spec.Overlay(value, report.Computed)
+	}
+	return kind.EncodeJSON(value)
 }
 
-// uid stands for MLflow's missing one: a model that is made again has another
+// uid stands for MLflow's missing one: an object that is made again has another
 // moment of creation.
-func uid(m *registeredModel) string {
-	return uuid.NewSHA1(uuid.NameSpaceURL, fmt.Appendf(nil, "mlflow:%d:%s", m.Created, m.Name)).String()
+func uid(created int64, id string) string {
+	return uuid.NewSHA1(uuid.NameSpaceURL, fmt.Appendf(nil, "mlflow:%d:%s", created, id)).String()
 }
 
 // etag is a digest of everything the control plane answers for. MLflow's

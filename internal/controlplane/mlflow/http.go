@@ -82,9 +82,9 @@ func newTransport(o Options) (*transport, error) {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		RetryMax: retries, RetryWaitMin: minWait, RetryWaitMax: maxWait,
-		// Every request here may be repeated: those that set or remove something
-		// end the same way, and a create that was carried out already answers
-		// RESOURCE_ALREADY_EXISTS.
+		// Every request here may be repeated but those marked by single: those that
+		// set or remove something end the same way, and a create that was carried out
+		// already answers RESOURCE_ALREADY_EXISTS.
 		CheckRetry:   checkRetry,
 		Backoff:      retryablehttp.RateLimitLinearJitterBackoff,
 		ErrorHandler: retryablehttp.PassthroughErrorHandler,
@@ -92,9 +92,17 @@ func newTransport(o Options) (*transport, error) {
 	return t, nil
 }
 
+type singleKey struct{}
+
+// single marks a request that is sent once: repeated, it would do its work again.
+func single(ctx context.Context) context.Context { return context.WithValue(ctx, singleKey{}, true) }
+
 func checkRetry(ctx context.Context, response *http.Response, err error) (bool, error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
+	}
+	if once, _ := ctx.Value(singleKey{}).(bool); once {
+		return false, nil
 	}
 	if err != nil {
 		return retryablehttp.DefaultRetryPolicy(ctx, nil, err)

@@ -14,10 +14,11 @@ import (
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
 )
 
-// Registry keeps registered models in MLflow. The description and the declared
-// tags become MLflow's own, visible in its UI and to its clients; tags that
-// others set stay. Everything that was declared, computed and evaluated is kept
-// word for word in tags whose names begin with "mlops.".
+// Registry keeps registered models, versions and aliases in MLflow. Descriptions,
+// declared tags, sources and runs, and where an alias points, are MLflow's own,
+// visible in its UI and to its clients; tags that others set stay. Everything that
+// was declared, computed and evaluated is kept word for word in tags whose names
+// begin with "mlops.".
 //
 // MLflow has neither transactions nor revisions. A revision is a digest of what
 // was read, and a precondition is checked by reading again right before the
@@ -44,12 +45,23 @@ func (r *Registry) Name() string { return "mlflow" }
 func (r *Registry) Transactional() bool { return false }
 
 // Get implements port.Registry.
-func (r *Registry) Get(ctx context.Context, name string) (port.Object, error) {
-	m, err := r.read(ctx, name)
+func (r *Registry) Get(ctx context.Context, ref port.Ref) (port.Object, error) {
+	switch ref.Kind {
+	case port.ModelVersion:
+		v, err := r.readVersion(ctx, ref)
+		if err != nil {
+			return port.Object{}, err
+		}
+		return v.object()
+	case port.ModelAlias:
+		_, o, err := r.readAlias(ctx, ref)
+		return o, err
+	}
+	m, err := r.read(ctx, ref.ID)
 	if err != nil {
 		return port.Object{}, err
 	}
-	return object(m)
+	return m.object()
 }
 
 func (r *Registry) read(ctx context.Context, name string) (*registeredModel, error) {
@@ -75,8 +87,31 @@ func (r *Registry) whole(m *registeredModel) (*registeredModel, error) {
 }
 
 // List implements port.Registry. MLflow leaves prompts out, and pages by offset:
-// a model that is made or deleted meanwhile may shift the next page.
-func (r *Registry) List(ctx context.Context, page port.PageRequest) (port.Page, error) {
+// what is made or deleted meanwhile may shift the next page.
+func (r *Registry) List(ctx context.Context, kind, model string, page port.PageRequest) (port.Page, error) {
+	switch kind {
+	case port.ModelVersion:
+		return r.listVersions(ctx, model, page)
+	case port.ModelAlias:
+		return r.listAliases(ctx, model, page)
+	}
+	models, next, err := r.search(ctx, page)
+	out := port.Page{Next: next, Objects: make([]port.Object, 0, len(models))}
+	for _, m := range models {
+		o, err := m.object()
+		switch {
+		case port.CodeOf(err) == port.CodeFailedPrecondition: // a prompt, from a server that lists them
+		case err != nil:
+			return port.Page{}, err
+		default:
+			out.Objects = append(out.Objects, o)
+		}
+	}
+	return out, err
+}
+
+// search is a page of the registered models by name.
+func (r *Registry) search(ctx context.Context, page port.PageRequest) ([]*registeredModel, string, error) {
 	query := url.Values{
 		"max_results": {strconv.Itoa(min(max(page.Size, 1), port.MaxPageSize))},
 		"order_by":    {"name ASC"},
@@ -88,21 +123,8 @@ func (r *Registry) List(ctx context.Context, page port.PageRequest) (port.Page, 
 		Models []*registeredModel `json:"registered_models"`
 		Next   string             `json:"next_page_token"`
 	}
-	if err := r.server.call(ctx, http.MethodGet, "/registered-models/search", query, nil, &answer); err != nil {
-		return port.Page{}, err
-	}
-	out := port.Page{Next: answer.Next, Objects: make([]port.Object, 0, len(answer.Models))}
-	for _, m := range answer.Models {
-		o, err := object(m)
-		switch {
-		case port.CodeOf(err) == port.CodeFailedPrecondition: // a prompt, from a server that lists them
-		case err != nil:
-			return port.Page{}, err
-		default:
-			out.Objects = append(out.Objects, o)
-		}
-	}
-	return out, nil
+	err := r.server.call(ctx, http.MethodGet, "/registered-models/search", query, nil, &answer)
+	return answer.Models, answer.Next, err
 }
 
 // Ready implements port.Registry.
@@ -112,18 +134,15 @@ func (r *Registry) Ready(ctx context.Context) error {
 
 // Put implements port.Registry.
 func (r *Registry) Put(ctx context.Context, w port.Write) (port.Object, error) {
-	var want declared
-	if err := json.Unmarshal(w.Attributes, &want); err != nil {
-		return port.Object{}, &port.Error{Code: port.CodeInvalidArgument, Err: err, Detail: "The attributes of a registered model have a description that is no text, or tags that are no map of texts."}
+	if w.Kind == port.ModelAlias {
+		return r.putAlias(ctx, w)
 	}
-	for key := range want.Tags {
-		if strings.HasPrefix(key, "mlops.") || strings.HasPrefix(key, "mlflow.") {
-			return port.Object{}, &port.Error{
-				Code:       port.CodeInvalidArgument,
-				Detail:     fmt.Sprintf("the tag %q cannot be set in MLflow: names that begin with mlops. or mlflow. are reserved.", key),
-				Violations: []port.Violation{{Path: fmt.Sprintf("tags[%q]", key), Detail: "the name is reserved", Fix: "Choose another name for the tag."}},
-			}
-		}
+	want, err := declaredIn(w.Attributes)
+	if err != nil {
+		return port.Object{}, err
+	}
+	if w.Kind == port.ModelVersion {
+		return r.putVersion(ctx, w, want)
 	}
 	if w.If.Creates() {
 		return r.create(ctx, w, want)
@@ -132,24 +151,46 @@ func (r *Registry) Put(ctx context.Context, w port.Write) (port.Object, error) {
 	if err != nil {
 		return port.Object{}, err
 	}
-	current, err := object(m)
+	current, err := m.object()
 	if err != nil {
 		return port.Object{}, err
 	}
 	if err := w.If.Check(w.Ref, &current); err != nil {
 		return port.Object{}, err
 	}
-	if err := r.update(ctx, w, want, m, current.Generation+1); err != nil {
+	err = r.update(ctx, change{
+		place: modelPlace(w.ID), ref: w.Ref, key: attributesTag, document: envelope{Generation: current.Generation + 1, Attributes: w.Attributes},
+		want: want, description: m.Description, have: m.Tags.byKey(),
+	})
+	if err != nil {
 		return port.Object{}, err
 	}
-	return r.Get(ctx, w.ID)
+	return r.Get(ctx, w.Ref)
+}
+
+// declaredIn reads what MLflow itself has of the attributes.
+func declaredIn(attributes json.RawMessage) (declared, error) {
+	var want declared
+	if err := json.Unmarshal(attributes, &want); err != nil {
+		return want, &port.Error{Code: port.CodeInvalidArgument, Err: err, Detail: "The attributes have a description that is no text, or tags that are no map of texts."}
+	}
+	for key := range want.Tags {
+		if strings.HasPrefix(key, "mlops.") || strings.HasPrefix(key, "mlflow.") {
+			return want, &port.Error{
+				Code:       port.CodeInvalidArgument,
+				Detail:     fmt.Sprintf("the tag %q cannot be set in MLflow: names that begin with mlops. or mlflow. are reserved.", key),
+				Violations: []port.Violation{{Path: fmt.Sprintf("tags[%q]", key), Detail: "the name is reserved", Fix: "Choose another name for the tag."}},
+			}
+		}
+	}
+	return want, nil
 }
 
 // create makes the model with all its tags in one request. Where the answer to
 // it is lost, the next attempt finds a model that already exists; only its
 // attributes tell whose it is.
 func (r *Registry) create(ctx context.Context, w port.Write, want declared) (port.Object, error) {
-	tags, err := pack(w.Attributes, 1)
+	tags, err := pack(attributesTag, envelope{Generation: 1, Attributes: w.Attributes})
 	if err != nil {
 		return port.Object{}, err
 	}
@@ -168,7 +209,7 @@ func (r *Registry) create(ctx context.Context, w port.Write, want declared) (por
 	case isCode(err, alreadyExists):
 		// A prompt of the name is not what the caller would find and import.
 		if m, readErr := r.read(ctx, w.ID); readErr == nil {
-			if _, notAModel := object(m); notAModel != nil {
+			if _, notAModel := m.object(); notAModel != nil {
 				return port.Object{}, notAModel
 			}
 		}
@@ -180,7 +221,7 @@ func (r *Registry) create(ctx context.Context, w port.Write, want declared) (por
 	if err != nil {
 		return port.Object{}, err
 	}
-	return object(m)
+	return m.object()
 }
 
 // step is one request of an update; MLflow has none that changes all at once.
@@ -189,61 +230,107 @@ type step struct {
 	run  func() error
 }
 
-// update brings a model to what is wanted, sending only what differs. The tag
+// place is where MLflow's API changes an object's description and tags.
+type place struct {
+	// path begins the addresses of the requests, and base names the object in them.
+	path string
+	base map[string]string
+}
+
+func modelPlace(name string) place {
+	return place{"/registered-models", map[string]string{"name": name}}
+}
+
+func versionPlace(name, number string) place {
+	return place{"/model-versions", map[string]string{"name": name, "version": number}}
+}
+
+func (p place) with(more ...string) map[string]string {
+	body := maps.Clone(p.base)
+	for i := 0; i+1 < len(more); i += 2 {
+		body[more[i]] = more[i+1]
+	}
+	return body
+}
+
+// change is what an update brings about.
+type change struct {
+	place
+	ref port.Ref
+	// key is the tag of the document.
+	key      string
+	document envelope
+	// want and description are what is declared, and what MLflow has; equal for an
+	// alias, which has neither description nor tags.
+	want        declared
+	description string
+	have        map[string]string
+	// last comes after everything else but the removal of old pieces.
+	last []step
+}
+
+// update brings an object to what is wanted, sending only what differs. The tag
 // that decides which document is true comes after everything it speaks of; the
 // pieces of the old document go last.
-func (r *Registry) update(ctx context.Context, w port.Write, want declared, m *registeredModel, generation int64) error {
-	have := m.tags()
+func (r *Registry) update(ctx context.Context, c change) error {
 	var managed declared
-	if before, ok := unpack(have); ok {
+	if before, ok := unpack(c.key, c.have); ok {
 		_ = json.Unmarshal(before.Attributes, &managed) // checked by unpack; else nothing was managed
 	}
-	document, err := pack(w.Attributes, generation)
+	document, err := pack(c.key, c.document)
 	if err != nil {
 		return err
 	}
 	var steps []step
-	if want.description() != m.Description {
+	if c.want.description() != c.description {
 		steps = append(steps, step{"the description", func() error {
-			return r.server.call(ctx, http.MethodPatch, "/registered-models/update", nil,
-				map[string]string{"name": w.ID, "description": want.description()}, nil)
+			return r.server.call(ctx, http.MethodPatch, c.path+"/update", nil, c.with("description", c.want.description()), nil)
 		}})
 	}
-	unset := func(key string) step {
-		return step{"removing the tag " + strconv.Quote(key), func() error {
-			return r.server.call(ctx, http.MethodDelete, "/registered-models/delete-tag", nil, map[string]string{"name": w.ID, "key": key}, nil)
-		}}
-	}
+	unset := func(key string) step { return r.unset(ctx, c.place, key) }
 	set := func(t tag) {
-		if current, ok := have[t.Key]; ok && current == t.Value {
+		if current, ok := c.have[t.Key]; ok && current == t.Value {
 			return
 		}
 		steps = append(steps, step{"the tag " + strconv.Quote(t.Key), func() error {
-			return r.server.call(ctx, http.MethodPost, "/registered-models/set-tag", nil, map[string]string{"name": w.ID, "key": t.Key, "value": t.Value}, nil)
+			return r.server.call(ctx, http.MethodPost, c.path+"/set-tag", nil, c.with("key", t.Key, "value", t.Value), nil)
 		}})
 	}
 	for _, key := range slices.Sorted(maps.Keys(managed.Tags)) {
-		_, wanted := want.Tags[key]
-		if _, there := have[key]; there && !wanted {
+		_, wanted := c.want.Tags[key]
+		if _, there := c.have[key]; there && !wanted {
 			steps = append(steps, unset(key))
 		}
 	}
-	for _, key := range slices.Sorted(maps.Keys(want.Tags)) {
-		set(tag{key, want.Tags[key]})
+	for _, key := range slices.Sorted(maps.Keys(c.want.Tags)) {
+		set(tag{key, c.want.Tags[key]})
 	}
 	keep := map[string]bool{}
 	for _, t := range document {
 		set(t)
 		keep[t.Key] = true
 	}
-	for _, key := range slices.Sorted(maps.Keys(have)) {
-		if strings.HasPrefix(key, partPrefix) && !keep[key] {
+	steps = append(steps, c.last...)
+	for _, key := range slices.Sorted(maps.Keys(c.have)) {
+		if strings.HasPrefix(key, c.key+".") && !keep[key] {
 			steps = append(steps, unset(key))
 		}
 	}
+	return r.take(c.ref, steps)
+}
+
+// unset removes a tag.
+func (r *Registry) unset(ctx context.Context, p place, key string) step {
+	return step{"removing the tag " + strconv.Quote(key), func() error {
+		return r.server.call(ctx, http.MethodDelete, p.path+"/delete-tag", nil, p.with("key", key), nil)
+	}}
+}
+
+// take takes the steps in order, up to the first that fails.
+func (r *Registry) take(ref port.Ref, steps []step) error {
 	for i, s := range steps {
 		if err := s.run(); err != nil {
-			return partial(w.Ref, steps, i, err)
+			return partial(ref, steps, i, err)
 		}
 	}
 	return nil
@@ -272,11 +359,17 @@ func partial(ref port.Ref, steps []step, done int, err error) error {
 // Delete implements port.Registry. MLflow deletes a model's versions and aliases
 // with it and without asking, so this asks.
 func (r *Registry) Delete(ctx context.Context, d port.Delete) (port.Object, error) {
+	switch d.Kind {
+	case port.ModelVersion:
+		return r.deleteVersion(ctx, d)
+	case port.ModelAlias:
+		return r.deleteAlias(ctx, d)
+	}
 	m, err := r.read(ctx, d.ID)
 	if err != nil {
 		return port.Object{}, err
 	}
-	current, err := object(m)
+	current, err := m.object()
 	if err != nil {
 		return port.Object{}, err
 	}
@@ -302,18 +395,10 @@ func (r *Registry) Delete(ctx context.Context, d port.Delete) (port.Object, erro
 func (r *Registry) countVersions(ctx context.Context, m *registeredModel) string {
 	const most = 1000
 	count, more := len(m.Latest), true
-	mark := "'"
-	if strings.Contains(m.Name, mark) {
-		mark = `"`
-	}
-	if !strings.Contains(m.Name, mark) {
-		var answer struct {
-			Versions []json.RawMessage `json:"model_versions"`
-			Next     string            `json:"next_page_token"`
-		}
-		query := url.Values{"filter": {"name = " + mark + m.Name + mark}, "max_results": {strconv.Itoa(most)}}
-		if err := r.server.call(ctx, http.MethodGet, "/model-versions/search", query, nil, &answer); err == nil && len(answer.Versions) > 0 {
-			count, more = len(answer.Versions), answer.Next != ""
+	if filter, ok := nameFilter(m.Name); ok {
+		versions, next, err := r.searchVersions(ctx, url.Values{"filter": {filter}, "max_results": {strconv.Itoa(most)}})
+		if err == nil && len(versions) > 0 {
+			count, more = len(versions), next != ""
 		}
 	}
 	switch {

@@ -48,7 +48,7 @@ c.update_registered_model('shared', 'theirs')
 c.set_registered_model_tag('shared', 'tier', '2')
 c.delete_registered_model_tag('shared', 'gone')
 c.set_registered_model_tag('shared', 'foreign', 'stays')`)
-		got, err := registry.Get(t.Context(), "shared")
+		got, err := registry.Get(t.Context(), registrytest.Ref("shared"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -93,7 +93,7 @@ c.set_registered_model_tag('shared', 'foreign', 'stays')`)
 	t.Run("registering a version is no change of the model", func(t *testing.T) {
 		o := registrytest.Create(t, registry, "versioned", registrytest.Attributes(t, "versioned", "", nil))
 		python(t, "import time\ntime.sleep(0.01)\nc.create_model_version('versioned', 's3://bucket/a')\nc.set_registered_model_alias('versioned', 'champion', '1')")
-		got, err := registry.Get(t.Context(), "versioned")
+		got, err := registry.Get(t.Context(), registrytest.Ref("versioned"))
 		if err != nil || got.ETag != o.ETag {
 			t.Errorf("revision %s became %s, %v", o.ETag, got.ETag, err)
 		}
@@ -115,7 +115,7 @@ c.set_registered_model_tag('shared', 'foreign', 'stays')`)
 			if _, err := registry.Delete(t.Context(), port.Delete{Ref: registrytest.Ref(name), If: port.IfMatch(o.ETag), Cascade: true}); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
-			if _, err := registry.Get(t.Context(), name); port.CodeOf(err) != port.CodeNotFound {
+			if _, err := registry.Get(t.Context(), registrytest.Ref(name)); port.CodeOf(err) != port.CodeNotFound {
 				t.Errorf("%s is still there: %v", name, err)
 			}
 		}
@@ -123,7 +123,7 @@ c.set_registered_model_tag('shared', 'foreign', 'stays')`)
 
 	t.Run("a model that others made can be read, and taken over", func(t *testing.T) {
 		python(t, "c.create_registered_model('theirs', {'team': 'x', 'k': 'v'}, 'made in a notebook')")
-		got, err := registry.Get(t.Context(), "theirs")
+		got, err := registry.Get(t.Context(), registrytest.Ref("theirs"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -147,10 +147,10 @@ c.set_registered_model_tag('shared', 'foreign', 'stays')`)
 	t.Run("a model renamed in MLflow has its new name", func(t *testing.T) {
 		registrytest.Create(t, registry, "old", registrytest.Attributes(t, "old", "", nil))
 		python(t, "c.rename_registered_model('old', 'new')")
-		if _, err := registry.Get(t.Context(), "old"); port.CodeOf(err) != port.CodeNotFound {
+		if _, err := registry.Get(t.Context(), registrytest.Ref("old")); port.CodeOf(err) != port.CodeNotFound {
 			t.Errorf("old: %v", err)
 		}
-		got, err := registry.Get(t.Context(), "new")
+		got, err := registry.Get(t.Context(), registrytest.Ref("new"))
 		if err != nil || !strings.Contains(string(got.Attributes), `"name":"new"`) {
 			t.Errorf("new: %s, %v", got.Attributes, err)
 		}
@@ -159,7 +159,7 @@ c.set_registered_model_tag('shared', 'foreign', 'stays')`)
 	t.Run("a document somebody spoilt is read as a model that others made", func(t *testing.T) {
 		registrytest.Create(t, registry, "spoilt", registrytest.Attributes(t, "spoilt", strings.Repeat("long ", 900), nil))
 		python(t, "for k in c.get_registered_model('spoilt').tags:\n  if k.endswith('.0'): c.set_registered_model_tag('spoilt', k, 'oops')")
-		got, err := registry.Get(t.Context(), "spoilt")
+		got, err := registry.Get(t.Context(), registrytest.Ref("spoilt"))
 		if err != nil || got.Generation != 0 || !json.Valid(got.Attributes) {
 			t.Errorf("%+v, %v", got, err)
 		}
@@ -167,7 +167,7 @@ c.set_registered_model_tag('shared', 'foreign', 'stays')`)
 
 	t.Run("a prompt is no model", func(t *testing.T) {
 		python(t, "import mlflow\nmlflow.set_tracking_uri('"+server+"')\nmlflow.genai.register_prompt('greeting', 'Hello')")
-		if _, err := registry.Get(t.Context(), "greeting"); port.CodeOf(err) != port.CodeFailedPrecondition {
+		if _, err := registry.Get(t.Context(), registrytest.Ref("greeting")); port.CodeOf(err) != port.CodeFailedPrecondition {
 			t.Errorf("read: %v", err)
 		}
 		_, err := registry.Put(t.Context(), port.Write{Ref: registrytest.Ref("greeting"), Attributes: registrytest.Attributes(t, "greeting", "", nil), If: port.IfAbsent()})
@@ -199,7 +199,7 @@ c.set_registered_model_tag('shared', 'foreign', 'stays')`)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := wrong.Get(t.Context(), "seen"); port.CodeOf(err) != port.CodeRegistryError {
+		if _, err := wrong.Get(t.Context(), registrytest.Ref("seen")); port.CodeOf(err) != port.CodeRegistryError {
 			t.Errorf("read: %v", err)
 		}
 	})
@@ -224,7 +224,7 @@ c.set_registered_model_tag('shared', 'foreign', 'stays')`)
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = r.Get(t.Context(), "m")
+			_, err = r.Get(t.Context(), registrytest.Ref("m"))
 			if port.CodeOf(err) != port.CodeRegistryError || !strings.Contains(err.Error(), "redirects") || strings.Contains(err.Error(), "pw") {
 				t.Errorf("%s: %v", want, err)
 			}

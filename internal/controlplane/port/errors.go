@@ -104,23 +104,48 @@ func ModelMissing(ref Ref, model string) *Error {
 	}
 }
 
-// HasChildren says that a registered model cannot be deleted yet.
-func HasChildren(model string, children []Ref) *Error {
-	shown := children[:min(len(children), 5)]
+// VersionMissing says that the version an alias is to point at does not exist.
+func VersionMissing(alias, version Ref) *Error {
+	return &Error{
+		Code: CodeFailedPrecondition,
+		Detail: fmt.Sprintf("%s does not exist, so %s cannot point at it. "+
+			"Use the number of a version that is there; where Terraform makes the version, refer to it (version = mlops_model_version.<name>.version) so that it is made first.", version, alias),
+		Blocking: []Ref{version},
+	}
+}
+
+// PointedAt says that a version cannot be deleted yet.
+func PointedAt(version Ref, aliases []Ref) *Error {
+	return &Error{
+		Code: CodeFailedPrecondition,
+		Detail: fmt.Sprintf("%s cannot be deleted while an alias points at it: %s. Whoever loads the model by that name would get nothing. "+
+			"Move the alias to another version first. Where both are Terraform's and the version is being replaced, give it lifecycle { create_before_destroy = true }: then the new version comes first, the alias moves, and the old one goes last.",
+			version, listed(aliases)),
+		Blocking: aliases,
+	}
+}
+
+func listed(refs []Ref) string {
+	shown := refs[:min(len(refs), 5)]
 	list := ""
-	for i, child := range shown {
+	for i, ref := range shown {
 		if i > 0 {
 			list += ", "
 		}
-		list += child.String()
+		list += ref.String()
 	}
-	if more := len(children) - len(shown); more > 0 {
+	if more := len(refs) - len(shown); more > 0 {
 		list += fmt.Sprintf(" and %d more", more)
 	}
+	return list
+}
+
+// HasChildren says that a registered model cannot be deleted yet.
+func HasChildren(model string, children []Ref) *Error {
 	return &Error{
 		Code: CodeFailedPrecondition,
 		Detail: fmt.Sprintf("registered model %q cannot be deleted while objects belong to it: %s. "+
-			"Delete them first; where they refer to the model by mlops_registered_model.<name>.name, Terraform does it in that order.", model, list),
+			"Delete them first; where they refer to the model by mlops_registered_model.<name>.name, Terraform does it in that order.", model, listed(children)),
 		Blocking: children,
 	}
 }

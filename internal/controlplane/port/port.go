@@ -1,9 +1,9 @@
 // Package port says what the control plane needs of the places that keep its
 // objects, and in which words they answer. It knows neither HTTP nor any store.
 //
-// There are two ports, because registered models may live in a registry of
-// their own while everything else stays in the control plane's file:
-// [Registry] for registered models, [Policies] for all other kinds.
+// There are two ports, because registered models, their versions and aliases may
+// live in a registry of their own while everything else stays in the control
+// plane's file: [Registry] for those, [Policies] for all other kinds.
 package port
 
 import (
@@ -11,11 +11,21 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 )
 
-// RegisteredModel is the one kind that a [Registry] keeps.
-const RegisteredModel = "registered_model"
+// The kinds that a [Registry] keeps.
+const (
+	RegisteredModel = "registered_model"
+	ModelVersion    = "model_version"
+	ModelAlias      = "model_alias"
+)
+
+// InRegistry reports whether a [Registry] keeps the objects of a kind.
+func InRegistry(kind string) bool {
+	return kind == RegisteredModel || kind == ModelVersion || kind == ModelAlias
+}
 
 // MaxPageSize is the most objects or events that one page holds; larger
 // requests are cut to it.
@@ -58,11 +68,43 @@ type Write struct {
 	// ModelElsewhere says that the registered model is kept in another store,
 	// which has already confirmed that it exists.
 	ModelElsewhere bool
+	// Version is what a model alias points at, which must exist; 0 for other kinds.
+	Version int64
+	// Reason says why an alias points there, for its history; may be empty.
+	Reason string
 	// If must hold for the current object, in the same transaction where the
 	// store has transactions.
 	If Precondition
 	// Once is the idempotency key of the request, where it has one.
 	Once Once
+}
+
+// Addition asks for an object that the store numbers: the next version of a model.
+type Addition struct {
+	Kind string
+	// Model is the registered model that it is added to.
+	Model string
+	// Attributes is compact, valid JSON: an object.
+	Attributes json.RawMessage
+	// Once is the idempotency key of the request: there is no other way to tell a
+	// second attempt from a second version.
+	Once Once
+}
+
+// Added is an object that was added, and the idempotency key that it was added with.
+type Added struct {
+	Ref
+	Key string
+}
+
+// Ref names the object once it has its number.
+func (a Addition) Ref(number int64) Ref {
+	return Ref{Kind: a.Kind, ID: VersionID(a.Model, number)}
+}
+
+// VersionID is the name path of a model's version.
+func VersionID(model string, number int64) string {
+	return model + "/" + strconv.FormatInt(number, 10)
 }
 
 // OnceFor is how long the answer to an idempotency key is kept, at least.
@@ -83,8 +125,8 @@ type Delete struct {
 	Ref
 	// If must hold for the current object.
 	If Precondition
-	// Cascade removes what the external registry itself keeps under a
-	// registered model, such as versions. It never removes policies.
+	// Cascade removes what the registry itself keeps under a registered model: its
+	// versions and aliases. It never removes policies.
 	Cascade bool
 }
 
@@ -162,28 +204,55 @@ const (
 	Deleted = "deleted"
 )
 
-// Registry keeps registered models. Each method returns an [*Error] for
-// everything that a caller can do something about.
+// Move is one change of what an alias points at.
+type Move struct {
+	// Seq grows with each move of any alias; numbers may be missing.
+	Seq int64
+	At  time.Time
+	// Who made it, as far as that is known.
+	Who string
+	// From and To are numbers of versions; 0 where the alias was not there before,
+	// or is gone after it.
+	From, To int64
+	Reason   string
+}
+
+// Registry keeps registered models, their versions and their aliases. Each method
+// returns an [*Error] for everything that a caller can do something about.
 type Registry interface {
 	// Name is the kind of registry, for people: sqlite or mlflow.
 	Name() string
-	// Get returns a registered model, or NOT_FOUND.
-	Get(ctx context.Context, name string) (Object, error)
-	// List returns registered models by name.
-	List(ctx context.Context, page PageRequest) (Page, error)
-	// Put creates or replaces a registered model.
+	// Get returns an object, or NOT_FOUND.
+	Get(ctx context.Context, ref Ref) (Object, error)
+	// List returns the objects of a kind: all of them, or those of one model. Each
+	// appears once; those of a page are in the registry's own order.
+	List(ctx context.Context, kind, model string, page PageRequest) (Page, error)
+	// Add makes the next version of a model. Its number was never given before, also
+	// not to a version that is gone.
+	Add(ctx context.Context, a Addition) (Object, error)
+	// Unacknowledged lists what was added to a model in the last [OnceFor] and not
+	// acknowledged since, oldest first: the caller may have died before it kept the
+	// answer. It is asked for again by its key.
+	Unacknowledged(ctx context.Context, kind, model string) ([]Added, error)
+	// Acknowledge says that the answer to an addition is kept. It is no error where
+	// that is known, or the object is gone.
+	Acknowledge(ctx context.Context, ref Ref) error
+	// Put creates or replaces a registered model or an alias, or replaces what is
+	// not fixed about a version.
 	Put(ctx context.Context, w Write) (Object, error)
-	// Delete removes a registered model and returns what it was.
+	// Delete removes an object and returns what it was. A version that an alias
+	// points at stays: FAILED_PRECONDITION.
 	Delete(ctx context.Context, d Delete) (Object, error)
 	// Ready reports whether the registry can answer.
 	Ready(ctx context.Context) error
 	// Transactional reports whether the registry and the policies are one
-	// store, which checks references and writes events in its transactions.
+	// store, which checks references, heeds idempotency keys, and writes events and
+	// the history of aliases in its transactions.
 	Transactional() bool
 }
 
-// Policies keeps the objects of all kinds but registered models, and the events
-// of all kinds.
+// Policies keeps the objects of all kinds but those of a [Registry], the events of
+// all kinds, and the history of aliases.
 type Policies interface {
 	// Get returns an object, or NOT_FOUND.
 	Get(ctx context.Context, ref Ref) (Object, error)
@@ -210,6 +279,11 @@ type Policies interface {
 	Recall(ctx context.Context, key Once) (*Object, error)
 	// Remember keeps the answer to an idempotency key for [OnceFor].
 	Remember(ctx context.Context, key Once, answer Object) error
+	// Moves returns an alias's history, newest first: up to limit moves with a
+	// sequence number below before, or the newest where before is 0.
+	Moves(ctx context.Context, alias string, before int64, limit int) ([]Move, error)
+	// RecordMove appends a move that happened in another store.
+	RecordMove(ctx context.Context, alias string, m Move) error
 	// Info identifies the store.
 	Info(ctx context.Context) (Info, error)
 	// Ready reports whether the store can answer.

@@ -1,5 +1,5 @@
-// Package registrytest holds every registry of models to the same contract: what
-// the control plane relies on, whatever keeps the models.
+// Package registrytest holds every registry of models, versions and aliases to the
+// same contract: what the control plane relies on, whatever keeps them.
 package registrytest
 
 import (
@@ -28,6 +28,16 @@ func Run(t *testing.T, r port.Registry) {
 		"of many who create a model one succeeds":       oneOfMany,
 		"all models are listed, by name, page for page": listed,
 		"a reader sees a writer's last word":            readYourWrites,
+
+		"versions are numbered from 1, and no number comes twice":   numbered,
+		"of many versions that are added at once, each has its own": numberedAtOnce,
+		"a version that is asked for again is made once":            addedOnce,
+		"a version's tags and description can change":               retagged,
+		"versions and aliases are listed, all or of one model":      listedUnderModels,
+		"an alias points at a version that is there":                pointed,
+		"an alias moves only from where it was seen":                moved,
+		"a version that an alias points at stays":                   heldByAlias,
+		"a model goes with its versions only where that is asked":   cascaded,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, r) })
 	}
@@ -87,7 +97,7 @@ func readAsWritten(t *testing.T, r port.Registry) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			made := Create(t, r, name, attributes)
-			got, err := r.Get(t.Context(), name)
+			got, err := r.Get(t.Context(), Ref(name))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +118,7 @@ func createdOnce(t *testing.T, r port.Registry) {
 	first := Create(t, r, "once", Attributes(t, "once", "first", nil))
 	_, err := r.Put(t.Context(), port.Write{Ref: Ref("once"), Attributes: Attributes(t, "once", "second", nil), If: port.IfAbsent()})
 	wantCode(t, err, port.CodeAlreadyExists)
-	got, err := r.Get(t.Context(), "once")
+	got, err := r.Get(t.Context(), Ref("once"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +145,7 @@ func onlyTheRevisionRead(t *testing.T, r port.Registry) {
 	wantCode(t, err, port.CodeETagMismatch)
 	_, err = put(port.Precondition{}, "three", nil)
 	wantCode(t, err, port.CodeETagMismatch)
-	if got, err := r.Get(t.Context(), "revised"); err != nil || got.ETag != second.ETag {
+	if got, err := r.Get(t.Context(), Ref("revised")); err != nil || got.ETag != second.ETag {
 		t.Errorf("writes that were refused changed the model: %+v, %v", got, err)
 	}
 	// The same words again are a revision again: back and forth is no standstill.
@@ -152,7 +162,7 @@ func onlyTheRevisionRead(t *testing.T, r port.Registry) {
 }
 
 func nothingOfNothing(t *testing.T, r port.Registry) {
-	_, err := r.Get(t.Context(), "nothing")
+	_, err := r.Get(t.Context(), Ref("nothing"))
 	wantCode(t, err, port.CodeNotFound)
 	for _, only := range []port.Precondition{port.IfMatch(`"x"`), port.IfPresent()} {
 		_, err = r.Put(t.Context(), port.Write{Ref: Ref("nothing"), Attributes: Attributes(t, "nothing", "", nil), If: only})
@@ -160,7 +170,7 @@ func nothingOfNothing(t *testing.T, r port.Registry) {
 		_, err = r.Delete(t.Context(), port.Delete{Ref: Ref("nothing"), If: only})
 		wantCode(t, err, port.CodeNotFound)
 	}
-	_, err = r.Get(t.Context(), "nothing")
+	_, err = r.Get(t.Context(), Ref("nothing"))
 	wantCode(t, err, port.CodeNotFound)
 }
 
@@ -171,7 +181,7 @@ func madeAgain(t *testing.T, r port.Registry) {
 	if err != nil || was.UID != first.UID {
 		t.Fatalf("%+v, %v", was, err)
 	}
-	_, err = r.Get(t.Context(), "again")
+	_, err = r.Get(t.Context(), Ref("again"))
 	wantCode(t, err, port.CodeNotFound)
 	second := Create(t, r, "again", attributes)
 	if second.UID == first.UID || second.ETag == first.ETag {
@@ -203,7 +213,7 @@ func oneOfMany(t *testing.T, r port.Registry) {
 			wantCode(t, err, port.CodeAlreadyExists)
 		}
 	}
-	got, err := r.Get(t.Context(), "contested")
+	got, err := r.Get(t.Context(), Ref("contested"))
 	if err != nil || !strings.Contains(string(got.Attributes), fmt.Sprint("by ", winner)) {
 		t.Errorf("winner %d, kept %s, %v", winner, got.Attributes, err)
 	}
@@ -218,7 +228,7 @@ func listed(t *testing.T, r port.Registry) {
 	}
 	var got []string
 	for token := ""; ; {
-		page, err := r.List(t.Context(), port.PageRequest{Size: 3, Token: token})
+		page, err := r.List(t.Context(), port.RegisteredModel, "", port.PageRequest{Size: 3, Token: token})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,7 +237,7 @@ func listed(t *testing.T, r port.Registry) {
 		}
 		for _, o := range page.Objects {
 			got = append(got, o.ID)
-			if one, err := r.Get(t.Context(), o.ID); err != nil || cmp.Diff(one, o) != "" {
+			if one, err := r.Get(t.Context(), Ref(o.ID)); err != nil || cmp.Diff(one, o) != "" {
 				t.Errorf("%s is listed otherwise than it is read: %v\n%s", o.ID, err, cmp.Diff(one, o))
 			}
 		}
@@ -242,7 +252,7 @@ func listed(t *testing.T, r port.Registry) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	_, err := r.List(t.Context(), port.PageRequest{Size: 3, Token: "!"})
+	_, err := r.List(t.Context(), port.RegisteredModel, "", port.PageRequest{Size: 3, Token: "!"})
 	wantCode(t, err, port.CodeInvalidArgument)
 }
 
@@ -253,7 +263,7 @@ func readYourWrites(t *testing.T, r port.Registry) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := r.Get(t.Context(), "counter")
+		got, err := r.Get(t.Context(), Ref("counter"))
 		if err != nil || cmp.Diff(next, got) != "" {
 			t.Fatalf("read after write %d: %v\n%s", i, err, cmp.Diff(next, got))
 		}

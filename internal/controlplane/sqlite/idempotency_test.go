@@ -53,7 +53,7 @@ func TestAWriteWithAKeyHappensOnce(t *testing.T) {
 	if port.CodeOf(err) != port.CodeKeyReused {
 		t.Errorf("the key for another request: %v", err)
 	}
-	if _, err := registry.Get(t.Context(), "m"); port.CodeOf(err) != port.CodeNotFound {
+	if _, err := registry.Get(t.Context(), registrytest.Ref("m")); port.CodeOf(err) != port.CodeNotFound {
 		t.Errorf("a repeated or refused request has written: %v", err)
 	}
 	events, err := store.Policies().Events(t.Context(), 0, 10)

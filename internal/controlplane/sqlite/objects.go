@@ -23,12 +23,13 @@ const columns = `kind, id, uid, generation, created_at, updated_at, attributes`
 // What is read, by statement. Each costs what it returns, however large the file
 // is: TestReadsCostWhatTheyReturn.
 const (
-	selectObject   = `SELECT ` + columns + ` FROM objects WHERE kind = ? AND id = ?`
-	selectPage     = `SELECT ` + columns + ` FROM objects WHERE kind = ? AND id > ? ORDER BY id LIMIT ?`
-	selectChildren = `SELECT kind, id FROM objects WHERE model = ? AND model <> '' ORDER BY kind, id LIMIT ?`
-	selectEvents   = `SELECT seq, at, action, kind, id, uid, generation FROM events WHERE seq > ? ORDER BY seq LIMIT ?`
-	selectAnswer   = `SELECT request, answer FROM idempotency WHERE key = ? AND expires_at > ?`
-	deleteAnswers  = `DELETE FROM idempotency WHERE expires_at <= ?`
+	selectObject    = `SELECT ` + columns + ` FROM objects WHERE kind = ? AND id = ?`
+	selectPage      = `SELECT ` + columns + ` FROM objects WHERE kind = ? AND id > ? ORDER BY id LIMIT ?`
+	selectModelPage = `SELECT ` + columns + ` FROM objects WHERE model = ? AND model <> '' AND kind = ? AND id > ? ORDER BY id LIMIT ?`
+	selectChildren  = `SELECT kind, id FROM objects WHERE model = ? AND model <> '' ORDER BY kind, id LIMIT ?`
+	selectEvents    = `SELECT seq, at, action, kind, id, uid, generation FROM events WHERE seq > ? ORDER BY seq LIMIT ?`
+	selectAnswer    = `SELECT request, answer FROM idempotency WHERE key = ? AND expires_at > ?`
+	deleteAnswers   = `DELETE FROM idempotency WHERE expires_at <= ?`
 )
 
 type row interface{ Scan(dest ...any) error }
@@ -81,7 +82,8 @@ func (s *Store) get(ctx context.Context, ref port.Ref) (port.Object, error) {
 	return *o, nil
 }
 
-func (s *Store) list(ctx context.Context, kind string, page port.PageRequest) (port.Page, error) {
+// list returns the objects of a kind by id, or those that belong to a model.
+func (s *Store) list(ctx context.Context, kind, model string, page port.PageRequest) (port.Page, error) {
 	after, err := base64.RawURLEncoding.DecodeString(page.Token)
 	if err != nil {
 		return port.Page{}, &port.Error{Code: port.CodeInvalidArgument, Detail: fmt.Sprintf("page_token %q is none of this server's. Use next_page_token of the page before.", page.Token)}
@@ -92,7 +94,11 @@ func (s *Store) list(ctx context.Context, kind string, page port.PageRequest) (p
 		return port.Page{}, err
 	}
 	// One more than asked for tells whether there is another page.
-	rows, err := f.read.QueryContext(ctx, selectPage, kind, string(after), size+1)
+	query, arguments := selectPage, []any{kind, string(after), size + 1}
+	if model != "" {
+		query, arguments = selectModelPage, append([]any{model}, arguments...)
+	}
+	rows, err := f.read.QueryContext(ctx, query, arguments...)
 	if err != nil {
 		return port.Page{}, s.classify(err)
 	}
@@ -131,12 +137,15 @@ func putIn(ctx context.Context, tx *sql.Tx, now time.Time, w port.Write) (port.O
 		return port.Object{}, err
 	}
 	if w.Model != "" && !w.ModelElsewhere {
-		model, err := find(ctx, tx, port.Ref{Kind: port.RegisteredModel, ID: w.Model})
-		if err != nil {
+		if err := needModel(ctx, tx, w.Ref, w.Model); err != nil {
 			return port.Object{}, err
 		}
-		if model == nil {
-			return port.Object{}, port.ModelMissing(w.Ref, w.Model)
+	}
+	target := ""
+	if w.Version > 0 {
+		target = port.VersionID(w.Model, w.Version)
+		if err := move(ctx, tx, now, w, current != nil); err != nil {
+			return port.Object{}, err
 		}
 	}
 	out := port.Object{Ref: w.Ref, UID: uuid.NewString(), Generation: 1, CreatedAt: now, UpdatedAt: now, Attributes: w.Attributes}
@@ -146,13 +155,26 @@ func putIn(ctx context.Context, tx *sql.Tx, now time.Time, w port.Write) (port.O
 		action = port.Updated
 	}
 	out.ETag = etag(out.UID, out.Generation)
+	return out, store(ctx, tx, now, action, out, w.Model, target)
+}
+
+// store writes an object and its event.
+func store(ctx context.Context, tx *sql.Tx, now time.Time, action string, o port.Object, model, target string) error {
 	if _, err := tx.ExecContext(ctx, `
-		INSERT INTO objects (kind, id, model, uid, generation, created_at, updated_at, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (kind, id) DO UPDATE SET model = excluded.model, generation = excluded.generation, updated_at = excluded.updated_at, attributes = excluded.attributes`,
-		w.Kind, w.ID, w.Model, out.UID, out.Generation, now.UnixMilli(), now.UnixMilli(), string(w.Attributes)); err != nil {
-		return port.Object{}, err
+		INSERT INTO objects (kind, id, model, target, uid, generation, created_at, updated_at, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (kind, id) DO UPDATE SET model = excluded.model, target = excluded.target, generation = excluded.generation, updated_at = excluded.updated_at, attributes = excluded.attributes`,
+		o.Kind, o.ID, model, target, o.UID, o.Generation, now.UnixMilli(), now.UnixMilli(), string(o.Attributes)); err != nil {
+		return err
 	}
-	return out, record(ctx, tx, action, out, now)
+	return record(ctx, tx, action, o, now)
+}
+
+func needModel(ctx context.Context, tx *sql.Tx, ref port.Ref, name string) error {
+	model, err := find(ctx, tx, port.Ref{Kind: port.RegisteredModel, ID: name})
+	if err == nil && model == nil {
+		return port.ModelMissing(ref, name)
+	}
+	return err
 }
 
 func (s *Store) delete(ctx context.Context, d port.Delete) (port.Object, error) {
@@ -174,40 +196,40 @@ func (s *Store) delete(ctx context.Context, d port.Delete) (port.Object, error) 
 			return err
 		}
 		if d.Kind == port.RegisteredModel {
-			blocking, err := children(ctx, tx, d.ID)
-			if err != nil {
+			if err := disband(ctx, tx, now, d); err != nil {
 				return err
 			}
-			if len(blocking) > 0 {
-				return port.HasChildren(d.ID, blocking)
-			}
-		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM objects WHERE kind = ? AND id = ?`, d.Kind, d.ID); err != nil {
-			return err
 		}
 		out = *current
-		return record(ctx, tx, port.Deleted, out, now)
+		return remove(ctx, tx, now, out)
 	})
 	return out, err
 }
 
-func children(ctx context.Context, q interface {
+func children(ctx context.Context, q rowsQuerier, model string) ([]port.Ref, error) {
+	return refs(ctx, q, selectChildren, model, port.MaxPageSize)
+}
+
+type rowsQuerier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}, model string) ([]port.Ref, error) {
-	rows, err := q.QueryContext(ctx, selectChildren, model, port.MaxPageSize)
+}
+
+// refs reads names of objects: a query for kind and id.
+func refs(ctx context.Context, q rowsQuerier, query string, arguments ...any) ([]port.Ref, error) {
+	rows, err := q.QueryContext(ctx, query, arguments...)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
-	var refs []port.Ref
+	var out []port.Ref
 	for rows.Next() {
 		var ref port.Ref
 		if err := rows.Scan(&ref.Kind, &ref.ID); err != nil {
 			return nil, err
 		}
-		refs = append(refs, ref)
+		out = append(out, ref)
 	}
-	return refs, rows.Err()
+	return out, rows.Err()
 }
 
 func record(ctx context.Context, tx *sql.Tx, action string, o port.Object, now time.Time) error {

@@ -8,7 +8,7 @@ import (
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
 )
 
-// Registry is the store's side that keeps registered models.
+// Registry is the store's side that keeps registered models, versions and aliases.
 //
 // Nothing but this control plane writes tags here, so the declared tags are all
 // the tags there are, and merging them with others' has nothing to do.
@@ -22,12 +22,24 @@ type registry struct{ store *Store }
 func (r registry) Name() string        { return "sqlite" }
 func (r registry) Transactional() bool { return true }
 
-func (r registry) Get(ctx context.Context, name string) (port.Object, error) {
-	return r.store.get(ctx, port.Ref{Kind: port.RegisteredModel, ID: name})
+func (r registry) Get(ctx context.Context, ref port.Ref) (port.Object, error) {
+	return r.store.get(ctx, ref)
 }
 
-func (r registry) List(ctx context.Context, page port.PageRequest) (port.Page, error) {
-	return r.store.list(ctx, port.RegisteredModel, page)
+func (r registry) List(ctx context.Context, kind, model string, page port.PageRequest) (port.Page, error) {
+	return r.store.list(ctx, kind, model, page)
+}
+
+func (r registry) Add(ctx context.Context, a port.Addition) (port.Object, error) {
+	return r.store.add(ctx, a)
+}
+
+func (r registry) Unacknowledged(ctx context.Context, kind, model string) ([]port.Added, error) {
+	return r.store.unacknowledged(ctx, kind, model)
+}
+
+func (r registry) Acknowledge(ctx context.Context, ref port.Ref) error {
+	return r.store.acknowledge(ctx, ref)
 }
 
 func (r registry) Put(ctx context.Context, w port.Write) (port.Object, error) {
@@ -47,7 +59,7 @@ func (p policies) Get(ctx context.Context, ref port.Ref) (port.Object, error) {
 }
 
 func (p policies) List(ctx context.Context, kind string, page port.PageRequest) (port.Page, error) {
-	return p.store.list(ctx, kind, page)
+	return p.store.list(ctx, kind, "", page)
 }
 
 func (p policies) Put(ctx context.Context, w port.Write) (port.Object, error) {

@@ -22,7 +22,7 @@ var schemaVersion = len(layouts)
 // i lead from layout i to i+1. An empty file takes them all, an older one those
 // that it lacks, with its first write. A step is never changed once it was
 // released, and only adds: older releases go on writing to a file that is open.
-var layouts = [][]string{layout1, layout2}
+var layouts = [][]string{layout1, layout2, layoutVersions}
 
 // layout1 makes an empty file ours. `model` repeats the registered model of an
 // object's key, so that a model's children are found without reading documents.
@@ -64,6 +64,41 @@ var layout2 = []string{
 		expires_at INTEGER NOT NULL
 	) STRICT, WITHOUT ROWID`,
 	`CREATE INDEX idempotency_by_expiry ON idempotency (expires_at)`,
+}
+
+// layoutVersions numbers the versions of models, says what an alias points at, and
+// keeps its history.
+var layoutVersions = []string{
+	// The last number that was given; it outlives the objects and their model.
+	`CREATE TABLE numbers (
+		kind  TEXT    NOT NULL,
+		model TEXT    NOT NULL,
+		last  INTEGER NOT NULL,
+		PRIMARY KEY (kind, model)
+	) STRICT, WITHOUT ROWID`,
+	// What was added, until its caller says that the answer is kept.
+	`CREATE TABLE unacknowledged (
+		kind  TEXT    NOT NULL,
+		id    TEXT    NOT NULL,
+		model TEXT    NOT NULL,
+		key   TEXT    NOT NULL, -- the idempotency key it was added with
+		at    INTEGER NOT NULL,
+		PRIMARY KEY (kind, id)
+	) STRICT, WITHOUT ROWID`,
+	`CREATE INDEX unacknowledged_of_model ON unacknowledged (kind, model, at)`,
+	// The id of the version that an alias points at.
+	`ALTER TABLE objects ADD COLUMN target TEXT NOT NULL DEFAULT ''`,
+	`CREATE INDEX objects_by_target ON objects (target) WHERE target <> ''`,
+	`CREATE TABLE moves (
+		seq          INTEGER PRIMARY KEY AUTOINCREMENT,
+		at           INTEGER NOT NULL,
+		alias        TEXT    NOT NULL,
+		who          TEXT    NOT NULL,
+		from_version INTEGER NOT NULL, -- 0 where there was none
+		to_version   INTEGER NOT NULL,
+		reason       TEXT    NOT NULL
+	) STRICT`,
+	`CREATE INDEX moves_of_alias ON moves (alias, seq)`,
 }
 
 // initialise lays out a file that holds nothing. Everything happens in one

@@ -83,7 +83,7 @@ func tryOnce(path, mode string) {
 		_, err = store.Registry().Put(context.Background(), port.Write{Ref: registrytest.Ref("new"), Attributes: []byte(`{"name":"new"}`), If: port.IfAbsent()})
 	} else if err == nil {
 		var o port.Object
-		o, err = store.Registry().Get(context.Background(), "there")
+		o, err = store.Registry().Get(context.Background(), registrytest.Ref("there"))
 		fmt.Println("read:", string(o.Attributes))
 	}
 	fmt.Println("code:", port.CodeOf(err))
@@ -94,13 +94,13 @@ func tryOnce(path, mode string) {
 func readAndWrite(path string) {
 	store, err := sqlite.Open(path)
 	if err == nil {
-		_, err = store.Registry().Get(context.Background(), "there")
+		_, err = store.Registry().Get(context.Background(), registrytest.Ref("there"))
 	}
 	fmt.Println("read:", err)
 	_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
 	_, err = store.Registry().Put(context.Background(), port.Write{Ref: registrytest.Ref("new"), Attributes: []byte(`{}`), If: port.IfAbsent()})
 	fmt.Println("put:", err)
-	_, err = store.Registry().Get(context.Background(), "new")
+	_, err = store.Registry().Get(context.Background(), registrytest.Ref("new"))
 	fmt.Println("read again:", err)
 }
 
@@ -161,7 +161,7 @@ func TestAnsweredWritesSurviveAKill(t *testing.T) {
 
 		store := openStore(t, path)
 		for id, etag := range answered {
-			o, err := store.Registry().Get(t.Context(), id)
+			o, err := store.Registry().Get(t.Context(), registrytest.Ref(id))
 			if err != nil {
 				t.Fatalf("round %d: an answered write is gone: %v", round, err)
 			}
@@ -227,7 +227,7 @@ func TestProcessesShareAFileThatNoneHasMade(t *testing.T) {
 	store := openStore(t, path)
 	count := 0
 	for token := ""; ; {
-		page, err := store.Registry().List(t.Context(), port.PageRequest{Size: 1000, Token: token})
+		page, err := store.Registry().List(t.Context(), port.RegisteredModel, "", port.PageRequest{Size: 1000, Token: token})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -350,7 +350,7 @@ func TestAFileThatIsNotOursIsLeftAlone(t *testing.T) {
 			path := tt.prepare(t, dir)
 			before := snapshot(t, dir)
 			store := openStore(t, path)
-			_, readErr := store.Registry().Get(t.Context(), "m")
+			_, readErr := store.Registry().Get(t.Context(), registrytest.Ref("m"))
 			_, writeErr := put(t, store, "m")
 			for what, err := range map[string]error{"read": readErr, "write": writeErr} {
 				if port.CodeOf(err) != port.CodeStoreUnusable || !strings.Contains(err.Error(), path) {
@@ -390,7 +390,7 @@ func TestAFileOfAnEarlierReleaseIsReadAsItIsAndBroughtUpToDateByTheFirstWrite(t 
 		})...)
 	before := snapshot(t, dir)
 	store := openStore(t, path)
-	old, err := store.Registry().Get(t.Context(), "old")
+	old, err := store.Registry().Get(t.Context(), registrytest.Ref("old"))
 	if err != nil || old.ETag != `"uid.3"` {
 		t.Fatalf("%+v %v", old, err)
 	}
@@ -407,7 +407,7 @@ func TestAFileOfAnEarlierReleaseIsReadAsItIsAndBroughtUpToDateByTheFirstWrite(t 
 	if err != nil || cmp.Diff(made, again) != "" {
 		t.Errorf("%v\n%s", err, cmp.Diff(made, again))
 	}
-	kept, err := store.Registry().Get(t.Context(), "old")
+	kept, err := store.Registry().Get(t.Context(), registrytest.Ref("old"))
 	if err != nil || cmp.Diff(old, kept) != "" {
 		t.Errorf("%v\n%s", err, cmp.Diff(old, kept))
 	}
@@ -428,12 +428,13 @@ func TestReadsCostWhatTheyReturn(t *testing.T) {
 	}
 	defer func() { _ = db.Close() }()
 	want := map[string][]string{
-		"an object":                {"SEARCH objects USING INDEX sqlite_autoindex_objects_1 (kind=? AND id=?)"},
-		"a page of objects":        {"SEARCH objects USING INDEX sqlite_autoindex_objects_1 (kind=? AND id>?)"},
-		"a model's children":       {"SEARCH objects USING COVERING INDEX objects_of_model (model=?)"},
-		"a page of events":         {"SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
-		"an answer to a key":       {"SEARCH idempotency USING PRIMARY KEY (key=?)"},
-		"the answers that are old": {"SEARCH idempotency USING INDEX idempotency_by_expiry (expires_at<?)"},
+		"an object":                   {"SEARCH objects USING INDEX sqlite_autoindex_objects_1 (kind=? AND id=?)"},
+		"a page of objects":           {"SEARCH objects USING INDEX sqlite_autoindex_objects_1 (kind=? AND id>?)"},
+		"a page of a model's objects": {"SEARCH objects USING INDEX objects_of_model (model=? AND kind=? AND id>?)"},
+		"a model's children":          {"SEARCH objects USING COVERING INDEX objects_of_model (model=?)"},
+		"a page of events":            {"SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
+		"an answer to a key":          {"SEARCH idempotency USING PRIMARY KEY (key=?)"},
+		"the answers that are old":    {"SEARCH idempotency USING INDEX idempotency_by_expiry (expires_at<?)"},
 	}
 	got := map[string][]string{}
 	for name, statement := range sqlite.Reads {
@@ -462,7 +463,7 @@ func TestReadsCostWhatTheyReturn(t *testing.T) {
 func TestADirectoryThatIsMissingIsEmptyAndNotMade(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "missing", "mlops.db")
 	store := openStore(t, path)
-	if _, err := store.Registry().Get(t.Context(), "m"); port.CodeOf(err) != port.CodeNotFound {
+	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("m")); port.CodeOf(err) != port.CodeNotFound {
 		t.Errorf("read: %v", err)
 	}
 	_, err := put(t, store, "m")
@@ -515,7 +516,7 @@ func TestAFileThatIsTakenAwayIsNotWrittenTo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := store.Registry().Get(t.Context(), "m"); port.CodeOf(err) != port.CodeNotFound {
+	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("m")); port.CodeOf(err) != port.CodeNotFound {
 		t.Errorf("read from a file that is gone: %v", err)
 	}
 	if _, err := put(t, store, "m"); err != nil {
@@ -541,14 +542,14 @@ func TestAFileThatIsReplacedIsReadAnew(t *testing.T) {
 		}
 	}
 	store := openStore(t, path)
-	if _, err := store.Registry().Get(t.Context(), "before"); err != nil {
+	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("before")); err != nil {
 		t.Fatal(err)
 	}
 	// As when a backup is put back under a running server.
 	if err := os.Rename(other, path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Registry().Get(t.Context(), "after"); err != nil {
+	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("after")); err != nil {
 		t.Errorf("read: %v", err)
 	}
 	if _, err := put(t, store, "before"); err != nil {
@@ -578,7 +579,7 @@ func TestALockThatIsKeptIsExplained(t *testing.T) {
 		t.Errorf("write: %v", err)
 	}
 	// Readers do not wait for the writer.
-	if _, err := store.Registry().Get(t.Context(), "m"); err != nil {
+	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("m")); err != nil {
 		t.Errorf("read: %v", err)
 	}
 	if _, err := db.Exec(`ROLLBACK`); err != nil {
@@ -600,7 +601,7 @@ func TestAWriterThatGivesUpLeavesNothing(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	if _, err := store.Registry().Get(t.Context(), "n"); port.CodeOf(err) != port.CodeNotFound {
+	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("n")); port.CodeOf(err) != port.CodeNotFound {
 		t.Errorf("%v", err)
 	}
 }
@@ -617,7 +618,7 @@ func TestManyReadersAndWritersOfOneProcess(t *testing.T) {
 				name := fmt.Sprintf("m%d-%d", i, n)
 				_, err = store.Registry().Put(t.Context(), port.Write{Ref: registrytest.Ref(name), Attributes: []byte(`{}`), If: port.IfAbsent()})
 				if err == nil {
-					_, err = store.Registry().Get(t.Context(), name)
+					_, err = store.Registry().Get(t.Context(), registrytest.Ref(name))
 				}
 			}
 			mu.Lock()

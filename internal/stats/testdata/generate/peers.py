@@ -234,6 +234,8 @@ def bench():
         "ks": best(lambda: st.ks_2samp(e[:100_000], a[:100_000])),
         "wasserstein": best(lambda: st.wasserstein_distance(e[:100_000], a[:100_000])),
         "t_samples": best(lambda: sp.TTestIndPower().solve_power(0.2, None, 0.05, 0.8, 1.0)),
+        "t_power": best(lambda: sp.TTestIndPower().power(0.2, 394, 0.05, 1.0)),
+        "chi2_samples": best(lambda: sp.GofChisquarePower().solve_power(0.1, None, 0.05, 0.8, n_bins=10)),
         "proportion_samples": best(lambda: prop.samplesize_proportions_2indep_onetail(0.01, 0.1, 0.8, ratio=1, alpha=0.025, alternative="larger")),
     }))
 

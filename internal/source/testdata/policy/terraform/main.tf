@@ -44,6 +44,30 @@ resource "mlops_alert_threshold" "score" {
   false_alarms_per_30d = 1
 }
 
+resource "mlops_performance_monitor" "auc" {
+  model          = mlops_registered_model.fraud.name
+  name           = "auc"
+  metric         = "auc"
+  baseline_value = 0.9
+  tolerance      = 0.04
+  prevalence     = 0.1
+  labels         = { delay = "48h", requests_per_second = 0.05, labelled_share = 0.2 }
+  window         = { duration = "7d" }
+  schedule       = { every = "1d" }
+  sensitivity    = { change = 0.06 }
+}
+
+resource "mlops_service_monitor" "p99" {
+  model          = mlops_registered_model.fraud.name
+  name           = "p99"
+  metric         = "latency"
+  quantile       = 0.99
+  baseline_value = 0.25
+  log_std_dev    = 0.5
+  window         = { duration = "10m", requests_per_second = 10 }
+  schedule       = { every = "10m" }
+}
+
 resource "mlops_rollout_policy" "canary" {
   model   = mlops_registered_model.fraud.name
   name    = "canary"
@@ -63,4 +87,18 @@ resource "mlops_rollout_policy" "canary" {
     { name = "errors", metric = "error_rate", baseline_rate = 0.005, maximum = 0.01, every = "5m", failure_limit = 3, false_abort_budget = 0.05 },
   ]
   rollback = { automatic = true, keep_versions = 2 }
+}
+
+resource "mlops_model_version" "current" {
+  model   = mlops_registered_model.fraud.name
+  source  = "s3://models/fraud/7?versionId=3HL4kqtJlcpXroDTDmJ"
+  metrics = { roc_auc = 0.93 }
+  gates   = [{ metric = "roc_auc", minimum = 0.92, test_samples = 40000, prevalence = 0.05 }]
+}
+
+resource "mlops_model_alias" "champion" {
+  model   = mlops_registered_model.fraud.name
+  alias   = "champion"
+  version = mlops_model_version.current.version
+  reason  = "Won the canary"
 }

@@ -1,0 +1,1 @@
+terraform import mlops_model_alias.champion fraud_detector/champion

@@ -1,0 +1,1 @@
+terraform import mlops_model_version.current fraud_detector/3

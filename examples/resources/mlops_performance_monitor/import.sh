@@ -1,0 +1,1 @@
+terraform import mlops_performance_monitor.auc fraud_detector/auc

@@ -1,0 +1,1 @@
+terraform import mlops_service_monitor.p99 fraud_detector/p99

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# Measures what docs/performance.md claims, our code and its peers in one run, and rewrites
+# its sections: internal/tools/bench.sh [-part REGEXP] [-rounds N]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. internal/tools/isolate.sh
+
+python=$(internal/tools/get.sh peers)
+mkdir -p .cache/bench
+go build -o .cache/bench/bench ./internal/bench
+exec .cache/bench/bench -python "$python" "$@"
