@@ -84,9 +84,7 @@ func checkTypes(data []byte, ty cty.Type, path cty.Path) error {
 		return is(data[0] == '-' || data[0] >= '0' && data[0] <= '9')
 	case ty.IsListType():
 		var elements []json.RawMessage
-		if json.Unmarshal(data, &elements) != nil {
-			return nil
-		}
+		_ = json.Unmarshal(data, &elements) // another shape has none
 		for i, element := range elements {
 			if err := checkTypes(element, ty.ElementType(), extend(path, cty.IndexStep{Key: cty.NumberIntVal(int64(i))})); err != nil {
 				return err
@@ -94,9 +92,7 @@ func checkTypes(data []byte, ty cty.Type, path cty.Path) error {
 		}
 	case ty.IsMapType(), ty.IsObjectType():
 		var members map[string]json.RawMessage
-		if json.Unmarshal(data, &members) != nil {
-			return nil
-		}
+		_ = json.Unmarshal(data, &members)
 		for _, name := range sortedKeys(members) {
 			step, element := cty.PathStep(cty.GetAttrStep{Name: name}), cty.DynamicPseudoType
 			switch {

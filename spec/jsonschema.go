@@ -80,8 +80,9 @@ func typeSchema(ty cty.Type) map[string]any {
 	case ty.IsObjectType():
 		properties := map[string]any{}
 		for name, t := range ty.AttributeTypes() {
-			properties[name] = typeSchema(t)
-			nullable(properties[name].(map[string]any))
+			property := typeSchema(t)
+			nullable(property)
+			properties[name] = property
 		}
 		return map[string]any{"type": "object", "additionalProperties": false, "properties": properties}
 	}
