@@ -43,7 +43,7 @@ func runPolicies(h *harness) error {
 	thresholds := h.size(10_000)
 	return errors.Join(
 		h.alone("figure set, gamma", 1, "", time.Millisecond, func() error { return figures(0.5, 0.05, 0.02) }),
-		h.alone("figure set, exact tail", 1, "", 20*time.Millisecond, func() error { return figures(0.5, 0.05, 0.01, 0.001) }),
+		h.alone("figure set, exact tail", 1, "", 50*time.Millisecond, func() error { return figures(0.5, 0.05, 0.01, 0.001) }),
 		h.alone(fmt.Sprintf("rates of %d thresholds on %d signals", thresholds, thresholds/100+1), 1, "", time.Second, func() error {
 			for i := range thresholds/100 + 1 {
 				l, err := law(10_000 + int64(i))

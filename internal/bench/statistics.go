@@ -71,12 +71,12 @@ func runStatistics(h *harness) error {
 	scaled := map[string]any{"calls": few, "as": calls}
 	err = errors.Join(
 		h.compare(comparison{
-			what: fmt.Sprintf("PSI of two samples of %d, 10 quantile bins", n), peer: "psi_samples", label: "numpy", atLeast: 3, agree: 1e-9,
+			what: fmt.Sprintf("PSI of two samples of %d, 10 quantile bins", n), peer: "psi_samples", label: "numpy", atLeast: 5, agree: 1e-9,
 			inputs: map[string]any{"expected": expectedFile, "actual": actualFile},
 			ours:   func() (float64, error) { return stats.PSISamples(expected, actual, 10) },
 		}),
 		h.compare(comparison{
-			what: "binning, 10 quantile bins", each: n, unit: "value", peer: "histogram", label: "np.histogram, same edges", atLeast: 2,
+			what: "binning, 10 quantile bins", each: n, unit: "value", peer: "histogram", label: "np.histogram, same edges", atLeast: 9,
 			inputs: map[string]any{"values": actualFile, "edges": edges},
 			ours: func() (float64, error) {
 				counts, _, err := stats.Histogram(actual, open)
@@ -84,7 +84,7 @@ func runStatistics(h *harness) error {
 			},
 		}),
 		h.compare(comparison{
-			what: "samples an arm, two proportions (z)", each: calls, unit: "call", peer: "proportion_samples", label: "statsmodels", atLeast: 10, agree: 0.01, inputs: scaled,
+			what: "samples an arm, two proportions (z)", each: calls, unit: "call", peer: "proportion_samples", label: "statsmodels", atLeast: 100, agree: 0.01, inputs: scaled,
 			ours: repeat(func() (float64, error) {
 				c, err := stats.NewProportionComparison(stats.ProportionTest{BaselineRate: 0.1, Effect: 0.01, Ratio: 1, SignificanceLevel: 0.05, TwoSided: true})
 				if err != nil {
@@ -94,19 +94,19 @@ func runStatistics(h *harness) error {
 			}),
 		}),
 		h.compare(comparison{
-			what: "samples an arm, two means (t)", each: calls, unit: "call", peer: "t_samples", label: "statsmodels", atLeast: 10, agree: 0.01, inputs: scaled,
+			what: "samples an arm, two means (t)", each: calls, unit: "call", peer: "t_samples", label: "statsmodels", atLeast: 100, agree: 0.01, inputs: scaled,
 			ours: repeat(func() (float64, error) {
 				return stats.TTestSamples(stats.MeanTest{StdDev: 1, Effect: 0.2, Ratio: 1, SignificanceLevel: 0.05, TwoSided: true}, 0.8)
 			}),
 		}),
 		h.compare(comparison{
-			what: "power, two means (t)", each: calls, unit: "call", peer: "t_power", label: "statsmodels", atLeast: 10, agree: 1e-6, inputs: scaled,
+			what: "power, two means (t)", each: calls, unit: "call", peer: "t_power", label: "statsmodels", atLeast: 100, agree: 1e-6, inputs: scaled,
 			ours: repeat(func() (float64, error) {
 				return stats.TTestPower(stats.MeanTest{StdDev: 1, Effect: 0.2, Ratio: 1, SignificanceLevel: 0.05, TwoSided: true}, 394, 394)
 			}),
 		}),
 		h.compare(comparison{
-			what: "samples an arm, two means (z)", each: calls, unit: "call", peer: "z_samples", label: "statsmodels", atLeast: 10, agree: 0.01, inputs: scaled,
+			what: "samples an arm, two means (z)", each: calls, unit: "call", peer: "z_samples", label: "statsmodels", atLeast: 100, agree: 0.01, inputs: scaled,
 			ours: repeat(func() (float64, error) {
 				c, err := stats.NewMeanComparison(stats.MeanTest{StdDev: 1, Effect: 0.2, Ratio: 1, SignificanceLevel: 0.05, TwoSided: true})
 				if err != nil {
@@ -115,7 +115,7 @@ func runStatistics(h *harness) error {
 				return c.SamplesTreatment(0.8)
 			}),
 		}),
-		h.alone("boundaries of 20 looks (O'Brien-Fleming)", 1, "", 10*time.Millisecond, func() error {
+		h.alone("boundaries of 20 looks (O'Brien-Fleming)", 1, "", 5*time.Millisecond, func() error {
 			_, err := stats.NewSequential(stats.SpendingOBrienFleming, 20, 0.05, true)
 			return err
 		}),
