@@ -32,6 +32,7 @@ type Window struct {
 	Samples           Value[float64]  `cty:"samples"`
 	RequestsPerSecond Value[float64]  `cty:"requests_per_second"`
 	DesignEffect      Value[float64]  `cty:"design_effect"`
+	Season            Value[Duration] `cty:"season"`
 }
 
 // Schedule is how often a monitor is evaluated.
@@ -162,6 +163,7 @@ var driftMonitor = &Kind{
 					"samples":             optionalNumber("The lowest number of observations expected in any window."),
 					"requests_per_second": optionalNumber("The lowest rate of observations expected in any window."),
 					"design_effect":       numberWithDefault("1", "How many observations count as one independent observation, because rows are correlated or a user sends several."),
+					"season":              optionalString("How long it is until the traffic's own pattern repeats, for instance `24h` or `7d`. A window that is no multiple of it compares a part of the pattern with the whole."),
 				},
 			},
 			"schedule": schema.SingleNestedAttribute{
@@ -206,6 +208,7 @@ var driftMonitor = &Kind{
 		"window.samples":             {wholeNumber(), between(from(1), upTo(1e15))},
 		"window.requests_per_second": {between(above(0), upTo(1e9))},
 		"window.design_effect":       {between(from(1), upTo(1e6))},
+		"window.season":              {durationAtLeast(1e9)},
 		"schedule.every":             {durationAtLeast(1e9)},
 		"sensitivity.shift_sd":       {between(above(0), upTo(10))},
 		"sensitivity.power":          {between(above(0), below(1))},

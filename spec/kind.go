@@ -48,7 +48,7 @@ const (
 	AttributeWaivers = "waivers"
 )
 
-var kinds = []*Kind{registeredModel, baseline, driftMonitor, alertThreshold, rolloutPolicy}
+var kinds = []*Kind{registeredModel, baseline, driftMonitor, notificationChannel, alertThreshold, rolloutPolicy}
 
 func init() {
 	for _, k := range kinds {
