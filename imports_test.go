@@ -18,6 +18,7 @@ const module = "github.com/mlops-as-code/terraform-provider-mlops"
 var floors = map[string]int{
 	".":                     5,
 	"tools/mlopsctl":        5,
+	"internal/bench":        5,
 	"provider":              4,
 	"internal/lint":         4,
 	"internal/compile":      4,

@@ -2,12 +2,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"log"
-
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/provider"
 )
@@ -20,10 +17,7 @@ func main() {
 	flag.BoolVar(&debug, "debug", false, "run for a debugger: print the environment variable that tells Terraform to attach")
 	flag.Parse()
 	var opened provider.Opened
-	err := providerserver.Serve(context.Background(), provider.New(version, &opened), providerserver.ServeOpts{
-		Address: "registry.terraform.io/mlops-as-code/mlops",
-		Debug:   debug,
-	})
+	err := provider.Serve(provider.New(version, &opened), debug)
 	if err := errors.Join(err, opened.Close()); err != nil {
 		log.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +33,10 @@ import (
 // real provider: this test binary, under the provider's name.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"terraform-provider-mlops": main,
+		"terraform-provider-mlops": func() {
+			version = "1.0.0" // a release: only releases remember reviews
+			main()
+		},
 	})
 }
 
@@ -47,6 +51,17 @@ func TestTerraformWithMLflow(t *testing.T) {
 		env.Setenv("MLFLOW", server)
 		env.Setenv("PYTHON", python)
 	})
+}
+
+// What the documentation generator takes from examples must be there for each kind.
+func TestEveryKindHasExamples(t *testing.T) {
+	for _, kind := range spec.All() {
+		for _, name := range []string{"resources/%s/resource.tf", "resources/%s/import.sh", "data-sources/%s/data-source.tf"} {
+			if _, err := os.Stat(filepath.Join("examples", fmt.Sprintf(name, kind.TerraformType()))); err != nil {
+				t.Error(err)
+			}
+		}
+	}
 }
 
 // runScripts runs the scripts of a folder under testdata.
@@ -86,6 +101,12 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			}
 			return os.WriteFile(configuration, fmt.Appendf(nil, "provider_installation {\n  dev_overrides {\n    \"mlops-as-code/mlops\" = %q\n  }\n  direct {}\n}\n", filepath.Dir(provider)), 0o600)
 		},
+		Condition: func(condition string) (bool, error) {
+			if condition == "identity" {
+				return hasIdentities(terraform)
+			}
+			return false, fmt.Errorf("no condition %q", condition)
+		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"tf":            runTerraform,
 			"race":          raceTerraform,
@@ -93,6 +114,8 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			"kept":          listKept,
 			"forget":        deleteKept,
 			"meddle":        rewriteKept,
+			"attributes":    printKept,
+			"blackhole":     blackHole,
 			"serve":         serve,
 			"forget-remote": deleteServed,
 			"figure":        checkFigure,
@@ -104,6 +127,25 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			"samefindings":  checkSameFindings,
 		},
 	})
+}
+
+// hasIdentities reports whether a CLI imports by identity: from 1.12 on.
+func hasIdentities(cli string) (bool, error) {
+	out, err := exec.Command(cli, "version", "-json").Output()
+	if err != nil {
+		return false, err
+	}
+	var version struct {
+		Version string `json:"terraform_version"`
+	}
+	if err := json.Unmarshal(out, &version); err != nil {
+		return false, err
+	}
+	var major, minor int
+	if _, err := fmt.Sscanf(version.Version, "%d.%d", &major, &minor); err != nil {
+		return false, err
+	}
+	return major > 1 || minor >= 12, nil
 }
 
 // runTerraform runs the CLI: tf plan. Line breaks inside its messages are folded,
@@ -138,6 +180,12 @@ func foldMessages(text string) string {
 		prose = starts
 	}
 	return out.String() + "\n"
+}
+
+// TestBugsOfOtherProviders holds the provider against the kinds of bugs that users of
+// providers in this field have reported, one script each.
+func TestBugsOfOtherProviders(t *testing.T) {
+	runScripts(t, "script-bugs", nil)
 }
 
 // TestExamplesApply runs every example that the documentation shows.
@@ -259,6 +307,24 @@ func rewriteKept(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 }
 
+// printKept writes the JSON that the control plane's file has of an object:
+// attributes mlops.db KIND ID.
+func printKept(ts *testscript.TestScript, _ bool, args []string) {
+	plane, done := open(ts, ts.MkAbs(args[0]))
+	defer done()
+	object, err := plane.Get(context.Background(), args[1], args[2])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs("output"), append(object.Attributes, '\n'), 0o600))
+}
+
+// blackHole makes the endpoint a port that takes connections and never answers.
+func blackHole(ts *testscript.TestScript, _ bool, _ []string) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { _ = listener.Close() })
+	ts.Setenv("MLOPS_ENDPOINT", "http://"+listener.Addr().String())
+}
+
 // serve runs a control plane for a team, on loopback, until the script ends.
 func serve(ts *testscript.TestScript, _ bool, _ []string) {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -366,23 +432,35 @@ func copyFiles(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // applyExamples applies each example of a kind of example in a folder of its own:
-// examples resources.
+// examples resources. That of a data source reads what the example of the resource
+// has made.
 func applyExamples(ts *testscript.TestScript, _ bool, args []string) {
 	folder := filepath.Join(ts.Getenv("EXAMPLES"), args[0])
 	entries, err := os.ReadDir(folder)
 	ts.Check(err)
-	for _, entry := range entries {
-		directory := ts.MkAbs(entry.Name())
-		ts.Check(os.CopyFS(directory, os.DirFS(filepath.Join(folder, entry.Name()))))
-		ts.Check(os.WriteFile(filepath.Join(directory, "provider.tf"), []byte("terraform {\n  required_providers {\n    mlops = {\n      source = \"mlops-as-code/mlops\"\n    }\n  }\n}\n"), 0o600))
-		for _, arguments := range [][]string{{"apply", "-auto-approve"}, {"plan", "-detailed-exitcode"}, {"output", "-json"}} {
-			cmd := command(ts, entry.Name(), arguments...)
-			output, err := cmd.CombinedOutput()
+	run := func(directory string, commands ...[]string) {
+		for _, arguments := range commands {
+			output, err := command(ts, directory, arguments...).CombinedOutput()
 			if err != nil {
-				ts.Fatalf("%s: terraform %s: %v\n%s", entry.Name(), strings.Join(arguments, " "), err, output)
+				ts.Fatalf("%s: terraform %s: %v\n%s", directory, strings.Join(arguments, " "), err, output)
 			}
 			ts.Logf("%s", output)
 		}
+	}
+	place := func(from, directory string) {
+		ts.Check(os.CopyFS(ts.MkAbs(directory), os.DirFS(from)))
+		ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(directory), "provider.tf"), []byte("terraform {\n  required_providers {\n    mlops = {\n      source = \"mlops-as-code/mlops\"\n    }\n  }\n}\n"), 0o600))
+	}
+	apply := []string{"apply", "-auto-approve"}
+	for _, entry := range entries {
+		name := entry.Name()
+		place(filepath.Join(folder, name), name)
+		if _, err := os.Stat(filepath.Join(ts.Getenv("EXAMPLES"), "resources", name)); args[0] == "data-sources" && err == nil {
+			place(filepath.Join(ts.Getenv("EXAMPLES"), "resources", name), name+"-made")
+			run(name+"-made", apply)
+			ts.Check(os.Rename(filepath.Join(ts.MkAbs(name+"-made"), "mlops.db"), filepath.Join(ts.MkAbs(name), "mlops.db")))
+		}
+		run(name, apply, []string{"plan", "-detailed-exitcode"}, []string{"output", "-json"})
 	}
 }
 

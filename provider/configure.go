@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/mlflow"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/review"
 	"github.com/mlops-as-code/terraform-provider-mlops/provider/envelope"
+	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
 // DefaultPath is the embedded control plane's file where nothing else is said.
@@ -31,7 +33,16 @@ type configuration struct {
 	Enforcement types.String `tfsdk:"enforcement"`
 	Rules       types.Map    `tfsdk:"rules"`
 	MLflow      types.Object `tfsdk:"mlflow"`
+
+	RequestTimeout   types.String `tfsdk:"request_timeout"`
+	OperationTimeout types.String `tfsdk:"operation_timeout"`
 }
+
+// How long the provider waits where the configuration does not say.
+const (
+	defaultRequestTimeout   = 30 * time.Second
+	defaultOperationTimeout = 5 * time.Minute
+)
 
 type mlflowConfiguration struct {
 	TrackingURI types.String `tfsdk:"tracking_uri"`
@@ -47,11 +58,13 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "MLOps policy as code, proved at plan time: registered models, rollout policies, data drift monitors and alert thresholds, with the figures that say whether each can do what it claims.",
 		Attributes: map[string]schema.Attribute{
-			"endpoint":    schema.StringAttribute{Optional: true, MarkdownDescription: "The URL of a control plane that `mlopsctl serve` runs. Left out, the provider runs one itself, over the file `path`. Also `MLOPS_ENDPOINT`."},
-			"token":       schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "The bearer token for `endpoint`. Also `MLOPS_TOKEN`."},
-			"path":        schema.StringAttribute{Optional: true, MarkdownDescription: "The embedded control plane's SQLite file, relative to the working directory. Created by the first apply. Also `MLOPS_PATH`. Default `" + DefaultPath + "`."},
-			"enforcement": schema.StringAttribute{Optional: true, MarkdownDescription: "What findings do: `error` (default) stops the plan where a rule says error, `warning` only warns, `off` is silent. Values that can never be valid are errors all the same."},
-			"rules":       schema.MapAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: "Enforcement of single rules, by id: `{ \"drift/noise-floor\" = \"warning\" }`."},
+			"endpoint":          schema.StringAttribute{Optional: true, MarkdownDescription: "The URL of a control plane that `mlopsctl serve` runs. Left out, the provider runs one itself, over the file `path`. Also `MLOPS_ENDPOINT`."},
+			"token":             schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "The bearer token for `endpoint`. Also `MLOPS_TOKEN`."},
+			"path":              schema.StringAttribute{Optional: true, MarkdownDescription: "The embedded control plane's SQLite file, relative to the working directory. Created by the first apply. Also `MLOPS_PATH`. Default `" + DefaultPath + "`."},
+			"enforcement":       schema.StringAttribute{Optional: true, MarkdownDescription: "What findings do: `error` (default) stops the plan where a rule says error, `warning` only warns, `off` is silent. Values that can never be valid are errors all the same."},
+			"rules":             schema.MapAttribute{Optional: true, ElementType: types.StringType, MarkdownDescription: "Enforcement of single rules, by id: `{ \"drift/noise-floor\" = \"warning\" }`."},
+			"request_timeout":   schema.StringAttribute{Optional: true, MarkdownDescription: "How long `endpoint` may take to answer one request before it is asked again, as `30s` (the default) or `2m`."},
+			"operation_timeout": schema.StringAttribute{Optional: true, MarkdownDescription: "How long one create, read, update or delete may take at `endpoint`, repeated requests included. Default `5m`."},
 			"mlflow": schema.SingleNestedAttribute{
 				Optional: true, MarkdownDescription: "Keep registered models in an MLflow registry. Everything else stays in the file `path`. MLflow's own environment variables fill what is left out here; without this block they do nothing.",
 				Attributes: map[string]schema.Attribute{
@@ -84,6 +97,11 @@ func (p *Provider) ValidateConfig(ctx context.Context, req provider.ValidateConf
 			resp.Diagnostics.AddAttributeError(path.Root("endpoint"), "Invalid endpoint", fmt.Sprintf("%q is not an http or https URL.\n\nFix: write it in full, for instance \"https://mlops.example.com\".", c.Endpoint.ValueString()))
 		}
 	}
+	for name, value := range map[string]types.String{"request_timeout": c.RequestTimeout, "operation_timeout": c.OperationTimeout} {
+		if _, err := timeout(value, time.Second); err != nil {
+			resp.Diagnostics.AddAttributeError(path.Root(name), "Invalid "+name, fmt.Sprintf("%q is no duration above zero.\n\nFix: write, for instance, \"30s\" or \"2m\".", value.ValueString()))
+		}
+	}
 	levels := func(at path.Path, value types.String) {
 		if isSet(value) && !slices.Contains([]review.Level{review.LevelError, review.LevelWarning, review.LevelOff}, review.Level(value.ValueString())) {
 			resp.Diagnostics.AddAttributeError(at, "Invalid enforcement", fmt.Sprintf("%q is no enforcement.\n\nFix: use \"error\", \"warning\" or \"off\".", value.ValueString()))
@@ -110,7 +128,13 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 	if resp.Diagnostics.Append(req.Config.Get(ctx, &c)...); resp.Diagnostics.HasError() {
 		return
 	}
-	data := &envelope.Data{Reviewer: p.reviewer(c)}
+	request, requestErr := timeout(c.RequestTimeout, defaultRequestTimeout)
+	operation, operationErr := timeout(c.OperationTimeout, defaultOperationTimeout)
+	if err := errors.Join(requestErr, operationErr); err != nil {
+		resp.Diagnostics.AddError("Invalid timeout", err.Error()) // known only now
+		return
+	}
+	data := &envelope.Data{Reviewer: p.reviewer(c), Timeout: operation}
 	resp.ResourceData, resp.DataSourceData = data, data
 
 	var m mlflowConfiguration
@@ -136,7 +160,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 	}
 	userAgent := "terraform-provider-mlops/" + p.version
 	if endpoint != "" {
-		remote, err := client.New(client.Options{Endpoint: endpoint, Token: p.value(c.Token, "MLOPS_TOKEN"), UserAgent: userAgent})
+		remote, err := client.New(client.Options{Endpoint: endpoint, Token: p.value(c.Token, "MLOPS_TOKEN"), UserAgent: userAgent, Timeout: request})
 		if err != nil {
 			resp.Diagnostics.AddAttributeError(path.Root("endpoint"), "Cannot use the endpoint", err.Error())
 			return
@@ -172,13 +196,22 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 }
 
 func (p *Provider) reviewer(c configuration) *review.Reviewer {
-	options := review.Options{Today: time.Now().UTC(), Enforcement: review.Level(c.Enforcement.ValueString()), Rules: map[string]review.Level{}}
+	options := review.Options{Today: time.Now().UTC(), Enforcement: review.Level(c.Enforcement.ValueString()), Rules: map[string]review.Level{}, Revision: p.revision()}
 	for rule, element := range c.Rules.Elements() {
 		if level, ok := element.(types.String); ok && isSet(level) {
 			options.Rules[rule] = review.Level(level.ValueString())
 		}
 	}
 	return review.New(options)
+}
+
+// revision names this build of the provider; empty where the version does not, as in
+// development.
+func (p *Provider) revision() string {
+	if strings.ContainsAny(p.version, "-+") || p.version == "dev" {
+		return ""
+	}
+	return p.version
 }
 
 // mlflow fills the gaps of the block from MLflow's own environment variables, with
@@ -209,6 +242,18 @@ func (p *Provider) value(attribute types.String, variables ...string) string {
 		}
 	}
 	return ""
+}
+
+// timeout is a duration above zero; absent is the default.
+func timeout(s types.String, absent time.Duration) (time.Duration, error) {
+	if !isSet(s) {
+		return absent, nil
+	}
+	d, err := spec.ParseDuration(s.ValueString())
+	if err == nil && d <= 0 {
+		err = fmt.Errorf("%q is not above zero", s.ValueString())
+	}
+	return time.Duration(d), err
 }
 
 func isSet(s types.String) bool { return !s.IsNull() && !s.IsUnknown() }

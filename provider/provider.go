@@ -14,10 +14,12 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
+	"github.com/mlops-as-code/terraform-provider-mlops/provider/envelope"
 	"github.com/mlops-as-code/terraform-provider-mlops/provider/functions"
 	"github.com/mlops-as-code/terraform-provider-mlops/provider/monitoring"
 	"github.com/mlops-as-code/terraform-provider-mlops/provider/registry"
 	"github.com/mlops-as-code/terraform-provider-mlops/provider/rollout"
+	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
 // Provider is the Terraform provider.
@@ -84,8 +86,14 @@ func (p *Provider) Resources(context.Context) []func() resource.Resource {
 	return out
 }
 
-// DataSources lists none yet.
-func (p *Provider) DataSources(context.Context) []func() datasource.DataSource { return nil }
+// DataSources lists a data source for each kind.
+func (p *Provider) DataSources(context.Context) []func() datasource.DataSource {
+	var out []func() datasource.DataSource
+	for _, kind := range spec.All() {
+		out = append(out, envelope.NewDataSource(kind))
+	}
+	return out
+}
 
 // Functions lists the evaluator's statistics.
 func (p *Provider) Functions(context.Context) []func() function.Function { return functions.All() }

@@ -42,13 +42,14 @@ type Options struct {
 	Logger retryablehttp.LeveledLogger
 	// Timeout limits one attempt; 0 means 60 seconds.
 	Timeout time.Duration
-	// Retries is how often a request is repeated; 0 means 4, negative never.
+	// Retries is how often a request is repeated; 0 means 8, which takes about twenty
+	// seconds where a server restarts, and negative never.
 	Retries int
 }
 
 const (
 	defaultTimeout = 60 * time.Second
-	defaultRetries = 4
+	defaultRetries = 8
 	// Between attempts: a random time from minWait to maxWait, times the number of
 	// the attempt, unless the server says how long (429, 503).
 	minWait = 200 * time.Millisecond
@@ -63,6 +64,7 @@ type Client struct {
 	token     string
 	userAgent string
 	http      *retryablehttp.Client
+	ahead     readAhead
 }
 
 // New makes a client of the control plane at an endpoint. It does not connect.
@@ -201,6 +203,9 @@ func (c *Client) do(ctx context.Context, method, path string, header http.Header
 	}
 	if err == nil && !read {
 		data, err = readAnswer(response)
+	}
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
+		return nil, fmt.Errorf("the control plane did not answer in time, in %d attempts: %w", attempts.Load()+1, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the control plane did not answer: %w", err)

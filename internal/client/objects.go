@@ -55,6 +55,7 @@ func (c *Client) Get(ctx context.Context, kind, id string) (*Object, error) {
 // one is: perhaps the caller's own from an attempt whose answer was lost, which
 // only reading and comparing can tell.
 func (c *Client) Create(ctx context.Context, kind, id string, attributes json.RawMessage) (*Object, error) {
+	defer c.ahead.forget()
 	a, err := c.do(ctx, http.MethodPut, objectPath(kind, id), http.Header{"If-None-Match": {"*"}}, putBody{attributes})
 	return objectOf(a, err)
 }
@@ -68,6 +69,7 @@ func (c *Client) Update(ctx context.Context, kind, id, etag string, attributes j
 	if etag == "" {
 		return nil, errNoETag
 	}
+	defer c.ahead.forget()
 	a, err := c.do(ctx, http.MethodPut, objectPath(kind, id), http.Header{"If-Match": {etag}}, putBody{attributes})
 	if IsETagMismatch(err) && a.repeated {
 		if current, readErr := c.Get(ctx, kind, id); readErr == nil && sameJSON(current.Attributes, attributes) {
@@ -98,6 +100,7 @@ func (c *Client) Delete(ctx context.Context, kind, id, etag string, options ...D
 	if len(query) > 0 {
 		path += "?" + query.Encode()
 	}
+	defer c.ahead.forget()
 	_, err := c.do(ctx, http.MethodDelete, path, http.Header{"If-Match": {etag}}, nil)
 	return err
 }
@@ -109,35 +112,41 @@ var errNoETag = errors.New("no ETag: read the object first, and pass the revisio
 func (c *Client) List(ctx context.Context, kind string) iter.Seq2[*Object, error] {
 	return func(yield func(*Object, error) bool) {
 		for token := ""; ; {
-			query := url.Values{"page_size": {strconv.Itoa(pageSize)}}
-			if token != "" {
-				query.Set("page_token", token)
-			}
-			a, err := c.do(ctx, http.MethodGet, "/v1/"+url.PathEscape(kind)+"?"+query.Encode(), nil, nil)
-			var page struct {
-				Items []*Object `json:"items"`
-				Next  string    `json:"next_page_token"`
-			}
-			if err == nil {
-				err = decode(a, &page)
-			}
-			if err == nil && page.Next != "" && page.Next == token {
-				err = fmt.Errorf("listing %s: the server gives the same page again", kind)
-			}
+			items, next, err := c.page(ctx, kind, token)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			for _, object := range page.Items {
+			for _, object := range items {
 				if !yield(object, nil) {
 					return
 				}
 			}
-			if token = page.Next; token == "" {
+			if token = next; token == "" {
 				return
 			}
 		}
 	}
+}
+
+// page reads one page of the objects of a kind, and the token of the next one.
+func (c *Client) page(ctx context.Context, kind, token string) ([]*Object, string, error) {
+	query := url.Values{"page_size": {strconv.Itoa(pageSize)}}
+	if token != "" {
+		query.Set("page_token", token)
+	}
+	a, err := c.do(ctx, http.MethodGet, "/v1/"+url.PathEscape(kind)+"?"+query.Encode(), nil, nil)
+	var page struct {
+		Items []*Object `json:"items"`
+		Next  string    `json:"next_page_token"`
+	}
+	if err == nil {
+		err = decode(a, &page)
+	}
+	if err == nil && page.Next != "" && page.Next == token {
+		err = fmt.Errorf("listing %s: the server gives the same page again", kind)
+	}
+	return page.Items, page.Next, err
 }
 
 // BatchResult is what was found for one reference: an object or an error, for

@@ -32,6 +32,9 @@ type Options struct {
 	Enforcement Level
 	// Rules sets levels by rule id.
 	Rules map[string]Level
+	// Revision names the program exactly, so that what it found may be remembered
+	// (see [Reviewer.Recall]); empty remembers nothing.
+	Revision string
 }
 
 // Reviewer judges objects. It reads each data file once and is safe for use by
@@ -62,6 +65,8 @@ type Result struct {
 	Findings []Judged
 	// Waived are the findings that a waiver covers.
 	Waived []Waived
+	// Memory is what [Reviewer.Recall] takes; nil where nothing can be remembered.
+	Memory *Memory
 }
 
 // Judged is a finding with the level that enforcement gives it. Its Severity stays
@@ -146,13 +151,17 @@ func (r *Reviewer) draft(ctx context.Context, object spec.Object) *draft {
 	}
 	inputs, trouble := r.inputs(ctx, object)
 	report, err := evaluate.Object(object.Kind, object.Value, inputs)
-	if err != nil {
+	failed := err != nil
+	if failed {
 		report = evaluate.Unknown(object.Kind, object.Value)
 		trouble.certain = append(trouble.certain, fault(fmt.Sprintf("This object could not be evaluated: %v.", err)))
 	}
 	d.result.Value = fill(object.Value, report.Computed)
 	d.result.Figures = figuresOf(object.Kind, d.result.Value)
 	d.result.Findings = certain(object, trouble.certain)
+	if !failed {
+		d.result.Memory = r.remember(object, report)
+	}
 	d.findings = slices.Concat(trouble.judged, report.Findings)
 	d.judged = report.Judged
 	d.valid = true

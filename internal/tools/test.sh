@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs everything, or the named parts of it: internal/tools/test.sh [go] [demo] [lint]
+# The part faults, which only its name runs, makes FAULTS faulty applies.
 # Each part runs even where another has failed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -27,6 +28,14 @@ run_go() {
     status=1
   fi
   return "$status"
+}
+
+run_faults() {
+  local environment
+  environment=$(internal/tools/testenv.sh) || return 1
+  eval "$environment"
+  heading "${FAULTS:-100} applies of 200 objects, each with a fault on the way"
+  MLOPS_REQUIRE=all go test -timeout 3h -count=1 -run '^TestFaults$' -v . -faults "${FAULTS:-100}" | grep -v '^=== '
 }
 
 run_demo() {

@@ -7,7 +7,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/big"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -26,9 +29,23 @@ import (
 type Data struct {
 	Client   *client.Client
 	Reviewer *review.Reviewer
+	// Timeout limits one operation on one object, repeated requests included; 0 sets no
+	// limit.
+	Timeout time.Duration
 
 	mu    sync.Mutex
 	store string
+	// reviews holds, by kind and id, what the last plan hook remembers of an object:
+	// what that hook leaves in the private state does not reach a create.
+	reviews sync.Map
+}
+
+// limited is the context of one operation.
+func (d *Data) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+	if d == nil || d.Timeout <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, d.Timeout)
 }
 
 // storeID names the store that answered, or is empty where it does not say. The
@@ -71,6 +88,7 @@ var (
 	_ resource.ResourceWithValidateConfig = (*Resource)(nil)
 	_ resource.ResourceWithModifyPlan     = (*Resource)(nil)
 	_ resource.ResourceWithImportState    = (*Resource)(nil)
+	_ resource.ResourceWithIdentity       = (*Resource)(nil)
 )
 
 // Keys of the private state, which Terraform keeps beside the state and shows to
@@ -80,6 +98,8 @@ const (
 	privateETag = "etag"
 	// privateStore is the store the object lives in.
 	privateStore = "store"
+	// privateReview is what the review of the object found, and at which revision.
+	privateReview = "review"
 )
 
 // Metadata names the resource.
@@ -94,12 +114,16 @@ func (r *Resource) Schema(_ context.Context, _ resource.SchemaRequest, resp *res
 
 // Configure takes what the provider made of its configuration.
 func (r *Resource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
-	if req.ProviderData == nil {
+	r.configure(req.ProviderData, &resp.Diagnostics)
+}
+
+func (r *Resource) configure(providerData any, diags *diag.Diagnostics) {
+	if providerData == nil {
 		return // validation runs before the provider is configured
 	}
-	data, ok := req.ProviderData.(*Data)
+	data, ok := providerData.(*Data)
 	if !ok {
-		resp.Diagnostics.AddError("Unexpected provider data", fmt.Sprintf("The resource got %T. This is a bug in the provider: please report it.", req.ProviderData))
+		diags.AddError("Unexpected provider data", fmt.Sprintf("The resource got %T. This is a bug in the provider: please report it.", providerData))
 		return
 	}
 	r.data = data
@@ -120,6 +144,8 @@ func (r *Resource) ValidateConfig(_ context.Context, req resource.ValidateConfig
 
 // Create puts a new object into the control plane.
 func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	ctx, cancel := r.data.limited(ctx)
+	defer cancel()
 	planned, ok := r.read(&resp.Diagnostics, req.Plan.Raw)
 	if !ok || !r.ready(&resp.Diagnostics) {
 		return
@@ -139,7 +165,8 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
 		return
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object)
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, r.remembered(object.ID))
+	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, object.ID)...)
 }
 
 // adopt is for a create whose answer was lost, by a dropped connection or a killed
@@ -172,20 +199,27 @@ func (r *Resource) adopt(ctx context.Context, diags *diag.Diagnostics, planned c
 
 // Read refreshes the state from the control plane. Data files are never read here.
 func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	ctx, cancel := r.data.limited(ctx)
+	defer cancel()
+	id, uid, ok := r.identify(req.State.Raw)
+	if !ok {
+		resp.Diagnostics.AddError("Cannot read "+r.kind.TerraformType(), "The state does not say which object it is. This is a bug in the provider: please report it.")
+		return
+	}
+	// Also of an object that is gone or cannot be read: the framework asks for it even then.
+	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, id)...)
 	if r.data == nil || r.data.Client == nil {
 		return // the provider has warned that its configuration is not known yet
+	}
+	object, err := r.data.Client.Refresh(ctx, r.kind.Name, id)
+	if err == nil && object.ETag == r.etag(ctx, req.Private) && object.UID == uid {
+		return // the state was written from this very revision
 	}
 	state, ok := r.read(&resp.Diagnostics, req.State.Raw)
 	if !ok {
 		return
 	}
 	name := describe(r.kind, state)
-	id, ok := r.kind.ID(state)
-	if !ok {
-		resp.Diagnostics.AddError("Cannot read "+name, "The state does not say which object it is. This is a bug in the provider: please report it.")
-		return
-	}
-	object, err := r.data.Client.Get(ctx, r.kind.Name, id)
 	if client.IsNotFound(err) {
 		r.warnIfStoreIsAnother(ctx, req, resp, name)
 		resp.State.RemoveResource(ctx)
@@ -195,22 +229,38 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 		addClientError(&resp.Diagnostics, r.kind, name, "read", err)
 		return
 	}
-	found, err := r.kind.DecodeJSON(object.Attributes)
-	if err != nil {
-		resp.Diagnostics.AddError("Cannot read "+name, "The control plane's answer does not fit this version of the provider: "+err.Error()+"\n\nFix: use the version of the provider that wrote it, or a later one.")
+	found, ok := r.decode(&resp.Diagnostics, object, name)
+	if !ok {
 		return
 	}
 	if uid := state.GetAttr(spec.AttributeUID); uid.IsKnown() && !uid.IsNull() && uid.AsString() != object.UID {
 		resp.Diagnostics.AddWarning("Re-created outside Terraform: "+name, fmt.Sprintf("Somebody deleted this %s and created another one of the same name since Terraform last saw it. The plan compares with the new one.", r.kind.Name))
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, found, object)
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, found, object, nil)
+}
+
+// decode reads what the control plane keeps of an object.
+func (r *Resource) decode(diags *diag.Diagnostics, object *client.Object, name string) (cty.Value, bool) {
+	found, err := r.kind.DecodeJSON(object.Attributes)
+	if err != nil {
+		diags.AddError("Cannot read "+name, "The control plane's answer does not fit this version of the provider: "+err.Error()+"\n\nFix: use the version of the provider that wrote it, or a later one.")
+	}
+	return found, err == nil
+}
+
+// withIdentity fills in what the control plane alone decides.
+func withIdentity(v cty.Value, object *client.Object) cty.Value {
+	return spec.Overlay(v, map[string]cty.Value{
+		spec.AttributeID:  cty.StringVal(object.ID),
+		spec.AttributeUID: cty.StringVal(object.UID),
+	})
 }
 
 // warnIfStoreIsAnother says so when an object is missing because the whole store
 // is: a database that was moved or deleted must not pass for deleted objects.
 func (r *Resource) warnIfStoreIsAnother(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse, name string) {
-	var known string
-	if raw, _ := req.Private.GetKey(ctx, privateStore); raw == nil || json.Unmarshal(raw, &known) != nil || known == "" {
+	known := readPrivate[string](ctx, req.Private, privateStore)
+	if known == "" {
 		return
 	}
 	store, err := r.data.Client.Store(ctx)
@@ -228,6 +278,8 @@ func (r *Resource) warnIfStoreIsAnother(ctx context.Context, req resource.ReadRe
 // Update changes an object, provided that nobody else has changed it since it was
 // read.
 func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	ctx, cancel := r.data.limited(ctx)
+	defer cancel()
 	planned, ok := r.read(&resp.Diagnostics, req.Plan.Raw)
 	if !ok || !r.ready(&resp.Diagnostics) {
 		return
@@ -242,11 +294,14 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 		addClientError(&resp.Diagnostics, r.kind, name, "update", err)
 		return
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object)
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, r.remembered(object.ID))
+	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, object.ID)...)
 }
 
 // Delete removes an object from the control plane, as far as its kind allows.
 func (r *Resource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	ctx, cancel := r.data.limited(ctx)
+	defer cancel()
 	state, ok := r.read(&resp.Diagnostics, req.State.Raw)
 	if !ok || !r.ready(&resp.Diagnostics) {
 		return
@@ -273,9 +328,18 @@ func (r *Resource) Delete(ctx context.Context, req resource.DeleteRequest, resp 
 	}
 }
 
-// ImportState takes the name path; the read that follows fills in the rest.
+// ImportState takes the name path, as an id or as an identity; the read that follows
+// fills in the rest.
 func (r *Resource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
-	key, err := r.kind.ParseID(req.ID)
+	id := req.ID
+	if id == "" && req.Identity != nil {
+		var ok bool
+		if id, _, ok = r.identify(req.Identity.Raw); !ok {
+			resp.Diagnostics.AddError("Cannot import "+r.kind.TerraformType(), "The identity is not complete.\n\nFix: set "+joined(r.kind.Key)+".")
+			return
+		}
+	}
+	key, err := r.keyOf(id)
 	if err != nil {
 		resp.Diagnostics.AddError("Cannot import "+r.kind.TerraformType(), err.Error())
 		return
@@ -283,7 +347,31 @@ func (r *Resource) ImportState(ctx context.Context, req resource.ImportStateRequ
 	for name, value := range key {
 		resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root(name), value)...)
 	}
+	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, id)...)
 }
+
+// keyOf splits an id into the key's attributes, each a text or a number as the schema
+// says.
+func (r *Resource) keyOf(id string) (map[string]any, error) {
+	parts, err := r.kind.ParseID(id)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]any{}
+	for name, text := range parts {
+		out[name] = text
+		if r.kind.Type().AttributeType(name) == cty.Number {
+			number, ok := new(big.Float).SetString(text)
+			if !ok {
+				return nil, fmt.Errorf("%q does not identify a %s: %s is %q and must be a number", id, r.kind.Name, name, text)
+			}
+			out[name] = number
+		}
+	}
+	return out, nil
+}
+
+func joined(names []string) string { return strings.Join(names, " and ") }
 
 // read turns a plan, state or configuration into the vocabulary's form.
 func (r *Resource) read(diags *diag.Diagnostics, raw tftypes.Value) (cty.Value, bool) {
@@ -336,6 +424,59 @@ func (r *Resource) sameDeclaration(a, b cty.Value) bool {
 	return true
 }
 
+// identify reads the name path and the uid of a state without decoding the rest.
+func (r *Resource) identify(raw tftypes.Value) (id, uid string, ok bool) {
+	var attributes map[string]tftypes.Value
+	if raw.As(&attributes) != nil {
+		return "", "", false
+	}
+	text := func(name string) string {
+		v, ok := attributes[name]
+		if !ok || !v.IsKnown() || v.IsNull() {
+			return ""
+		}
+		if v.Type().Is(tftypes.Number) {
+			var number big.Float
+			if v.As(&number) != nil {
+				return ""
+			}
+			return number.Text('f', -1)
+		}
+		var value string
+		if v.As(&value) != nil {
+			return ""
+		}
+		return value
+	}
+	parts := make([]string, len(r.kind.Key))
+	for i, name := range r.kind.Key {
+		if parts[i] = text(name); parts[i] == "" {
+			return "", "", false
+		}
+	}
+	return strings.Join(parts, "/"), text(spec.AttributeUID), true
+}
+
+// remember keeps what the review of an object found, for the write that follows.
+func (r *Resource) remember(v cty.Value, memory *review.Memory) {
+	if id, ok := r.kind.ID(v); ok && r.data != nil {
+		r.data.reviews.Store(client.Ref{Kind: r.kind.Name, ID: id}, memory)
+	}
+}
+
+// remembered is what remember kept of an object; nil where there is nothing.
+func (r *Resource) remembered(id string) *review.Memory {
+	memory, _ := r.data.reviews.Load(client.Ref{Kind: r.kind.Name, ID: id})
+	out, _ := memory.(*review.Memory)
+	return out
+}
+
+// keptReview is what the review of an object found at a revision.
+type keptReview struct {
+	ETag   string         `json:"etag"`
+	Memory *review.Memory `json:"memory"`
+}
+
 // privateState is what the framework offers to keep beside the state.
 type privateState interface {
 	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
@@ -343,30 +484,38 @@ type privateState interface {
 }
 
 func (r *Resource) etag(ctx context.Context, private privateState) string {
-	var etag string
-	if raw, _ := private.GetKey(ctx, privateETag); raw != nil {
-		_ = json.Unmarshal(raw, &etag)
+	return readPrivate[string](ctx, private, privateETag)
+}
+
+// readPrivate reads an entry of the private state; the zero value where it is absent.
+func readPrivate[T any](ctx context.Context, private privateState, key string) T {
+	var out T
+	if raw, _ := private.GetKey(ctx, key); raw == nil || json.Unmarshal(raw, &out) != nil {
+		var zero T
+		return zero
 	}
-	return etag
+	return out
 }
 
 // save writes the state: what was planned or found, with what the control plane
-// alone decides. Apply keeps the plan; it fills in only what was unknown.
-func (r *Resource) save(ctx context.Context, diags *diag.Diagnostics, state *tfsdk.State, private privateState, v cty.Value, object *client.Object) {
-	v = spec.Overlay(v, map[string]cty.Value{
-		spec.AttributeID:  cty.StringVal(object.ID),
-		spec.AttributeUID: cty.StringVal(object.UID),
-	})
+// alone decides. Apply keeps the plan; it fills in only what was unknown. A memory is
+// that of the review of v.
+func (r *Resource) save(ctx context.Context, diags *diag.Diagnostics, state *tfsdk.State, kept privateState, v cty.Value, object *client.Object, memory *review.Memory) {
+	v = withIdentity(v, object)
 	raw, err := fromCty(r.kind, v, r.kind.Schema.Type().TerraformType(ctx))
 	if err != nil {
 		diags.AddError("Cannot write the state of "+describe(r.kind, v), err.Error()+"\n\nThis is a bug in the provider: please report it.")
 		return
 	}
 	state.Raw = raw
-	for key, value := range map[string]string{privateETag: object.ETag, privateStore: r.data.storeID(ctx)} {
+	private := map[string]any{privateETag: object.ETag, privateStore: r.data.storeID(ctx)}
+	if memory != nil {
+		private[privateReview] = keptReview{ETag: object.ETag, Memory: memory}
+	}
+	for key, value := range private {
 		encoded, err := json.Marshal(value)
 		if err == nil {
-			diags.Append(private.SetKey(ctx, key, encoded)...)
+			diags.Append(kept.SetKey(ctx, key, encoded)...)
 		}
 	}
 }
