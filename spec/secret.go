@@ -16,7 +16,7 @@ const versionSuffix = "_version"
 func secretString(description string) schema.StringAttribute {
 	return schema.StringAttribute{
 		Optional: true, Sensitive: true, WriteOnly: true,
-		MarkdownDescription: description + " Write-only: it is in no plan, state, log or answer.",
+		MarkdownDescription: description + " Write-only (Terraform 1.11 or later): it is in no plan, state, log or answer. The control plane keeps it unencrypted in its own file, which only the owner may read (0600): whoever can read that file, or a backup of it, has the secret.",
 	}
 }
 
@@ -76,15 +76,19 @@ func secretsOf(attributes map[string]schema.Attribute, v cty.Value, path cty.Pat
 // WithoutSecrets is the object with every secret null.
 func (k *Kind) WithoutSecrets(v cty.Value) cty.Value {
 	for _, s := range k.Secrets(v) {
-		v = withNull(v, strings.Split(s.Name, "."))
+		v = withLeaf(v, strings.Split(s.Name, "."), cty.NullVal(cty.String))
 	}
 	return v
 }
 
-func withNull(v cty.Value, path []string) cty.Value {
-	child := cty.NullVal(cty.String)
+// WithSecret is the object with a secret, by its name, filled in.
+func (k *Kind) WithSecret(v cty.Value, name, value string) cty.Value {
+	return withLeaf(v, strings.Split(name, "."), cty.StringVal(value))
+}
+
+func withLeaf(v cty.Value, path []string, leaf cty.Value) cty.Value {
 	if len(path) > 1 {
-		child = withNull(v.GetAttr(path[0]), path[1:])
+		leaf = withLeaf(v.GetAttr(path[0]), path[1:], leaf)
 	}
-	return Overlay(v, map[string]cty.Value{path[0]: child})
+	return Overlay(v, map[string]cty.Value{path[0]: leaf})
 }

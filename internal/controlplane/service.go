@@ -85,7 +85,7 @@ func (s *Service) BatchGet(ctx context.Context, refs []port.Ref) ([]Item, error)
 
 // Put creates or replaces an object. Its attributes are compact JSON; they are
 // decoded with the kind's schema and held against its constraints, then kept
-// byte for byte.
+// byte for byte, secrets apart.
 func (s *Service) Put(ctx context.Context, ref port.Ref, attributes json.RawMessage, only port.Precondition) (port.Object, error) {
 	kind, err := kindOf(ref.Kind)
 	if err != nil {
@@ -99,6 +99,9 @@ func (s *Service) Put(ctx context.Context, ref port.Ref, attributes json.RawMess
 		return port.Object{}, keyMismatch(kind, ref, value)
 	}
 	write := port.Write{Ref: ref, Attributes: attributes, If: only}
+	if err := apart(&write, kind, value); err != nil {
+		return port.Object{}, err
+	}
 	if ref.Kind == port.RegisteredModel {
 		object, err := s.registry.Put(ctx, write)
 		if err == nil && !s.registry.Transactional() {
@@ -124,6 +127,27 @@ func (s *Service) Put(ctx context.Context, ref port.Ref, attributes json.RawMess
 		write.ModelElsewhere = true
 	}
 	return s.policies.Put(ctx, write)
+}
+
+// apart takes the secrets out of what is written: stores keep them by themselves, and
+// every answer is made of the attributes.
+func apart(write *port.Write, kind *spec.Kind, value cty.Value) error {
+	given := false
+	for _, secret := range kind.Secrets(value) {
+		given = given || secret.Value != ""
+		if secret.Version != "" {
+			write.Secrets = append(write.Secrets, port.Secret{Name: secret.Name, Version: secret.Version, Value: secret.Value})
+		}
+	}
+	if !given {
+		return nil
+	}
+	masked, err := kind.EncodeJSON(kind.WithoutSecrets(value))
+	if err != nil {
+		return err
+	}
+	write.Attributes = masked
+	return nil
 }
 
 // Delete removes an object. A registered model with objects that belong to it

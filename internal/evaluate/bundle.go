@@ -1,7 +1,9 @@
 package evaluate
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -74,7 +76,8 @@ func (v *Verdicts) add(rule Rule, verdict Verdict) {
 }
 
 // bundle is what the rules over many objects are given: the members of each kind that
-// takes part, decoded.
+// takes part, decoded, in the order of their name paths, so that a plan, which has an
+// order of its own, is judged like the files it was made from.
 type bundle struct {
 	models   []memberOf[spec.RegisteredModel]
 	monitors []memberOf[spec.DriftMonitor]
@@ -86,6 +89,7 @@ type bundle struct {
 type memberOf[T any] struct {
 	Member
 	index    int
+	name     string // its name path, as far as it is known
 	declared T
 }
 
@@ -114,7 +118,15 @@ func newBundle(members []Member) (*bundle, error) {
 			return nil, fmt.Errorf("judging %s among others: %w", m.Address, err)
 		}
 	}
+	sortByName(b.models)
+	sortByName(b.monitors)
+	sortByName(b.alerts)
+	sortByName(b.channels)
 	return b, nil
+}
+
+func sortByName[T any](members []memberOf[T]) {
+	slices.SortStableFunc(members, func(x, y memberOf[T]) int { return cmp.Compare(x.name, y.name) })
 }
 
 func nameOf(m Member) (string, bool) {
@@ -126,6 +138,7 @@ func nameOf(m Member) (string, bool) {
 
 func join[T any](to *[]memberOf[T], index int, m Member) error {
 	declared, err := spec.Decode[T](m.Value)
-	*to = append(*to, memberOf[T]{m, index, declared})
+	name, _ := nameOf(m)
+	*to = append(*to, memberOf[T]{m, index, name, declared})
 	return err
 }

@@ -134,6 +134,9 @@ func (s *Store) put(ctx context.Context, w port.Write) (port.Object, error) {
 			w.Kind, w.ID, w.Model, out.UID, out.Generation, now.UnixMilli(), now.UnixMilli(), string(w.Attributes)); err != nil {
 			return err
 		}
+		if err := keepSecrets(ctx, tx, w); err != nil {
+			return err
+		}
 		return record(ctx, tx, action, out, now)
 	})
 	return out, err
@@ -167,6 +170,9 @@ func (s *Store) delete(ctx context.Context, d port.Delete) (port.Object, error) 
 			}
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM objects WHERE kind = ? AND id = ?`, d.Kind, d.ID); err != nil {
+			return err
+		}
+		if err := keepSecrets(ctx, tx, port.Write{Ref: d.Ref}); err != nil {
 			return err
 		}
 		out = *current

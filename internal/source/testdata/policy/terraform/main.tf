@@ -64,3 +64,9 @@ resource "mlops_rollout_policy" "canary" {
   ]
   rollback = { automatic = true, keep_versions = 2 }
 }
+
+resource "mlops_notification_channel" "ops" {
+  name         = "ops"
+  alertmanager = { url = "https://alertmanager.example.com" }
+  severities   = ["page", "ticket"]
+}
