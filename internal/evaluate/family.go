@@ -3,8 +3,10 @@ package evaluate
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/stats"
+	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
 // FamilyAlert is one alert of a family: how often it fires in 30 days on no drift.
@@ -76,10 +78,38 @@ func Shares(alerts []FamilyAlert, budget float64) []float64 {
 	return shares
 }
 
-// Describe says what the family comes to, for messages.
-func (f Family) Describe(alerts int) string {
-	return fmt.Sprintf("%s %s to %s in 30 days (from %s where all baselines are lucky ones to %s where none is)",
-		plural(float64(alerts), "alert", "alerts"), plural2(float64(alerts), "comes", "together come"), plural(f.Total, "false alarm", "false alarms"), show(f.Low), show(f.High))
+// Review adds up alerts of which nothing but their figures is known, and holds them
+// against a budget of false alarms in 30 days: the finding of drift/family-wise, where
+// there is one.
+func Review(alerts []FamilyAlert, budget float64) (Family, []spec.Finding) {
+	family := NewFamily(alerts)
+	if family.Within(budget) {
+		return family, nil
+	}
+	finding := family.finding(alerts, budget)
+	finding.Rule, finding.Summary, finding.Severity = familyWise.ID, familyWise.Summary, familyWise.Severity
+	var ways []string
+	for i, share := range Shares(alerts, budget) {
+		if share < alerts[i].Month {
+			ways = append(ways, fmt.Sprintf("%s %s", alerts[i].Name, show(share)))
+		}
+	}
+	finding.Fix = "Divide the budget among the alerts, as their own false_alarms_per_30d: " + strings.Join(ways, ", ") +
+		". The evaluation of each then has the smallest_value that keeps it."
+	return family, []spec.Finding{finding}
+}
+
+// finding says what the family comes to; what to do is the caller's to add.
+func (f Family) finding(alerts []FamilyAlert, budget float64) spec.Finding {
+	parts := make([]string, len(alerts))
+	for i, a := range alerts {
+		parts[i] = fmt.Sprintf("%s %s", a.Name, show(a.Month))
+	}
+	n := float64(len(alerts))
+	return spec.Finding{
+		Detail: fmt.Sprintf("%s %s to %s in 30 days (from %s where all baselines are lucky ones to %s where none is), and false_alarms_per_30d of the model accepts %s. The expected numbers add up whatever the alerts have in common: %s. Independent observations are assumed: correlated ones fire more often.",
+			plural(n, "alert", "alerts"), plural2(n, "comes", "together come"), plural(f.Total, "false alarm", "false alarms"), show(f.Low), show(f.High), show(budget), strings.Join(parts, ", ")),
+	}
 }
 
 func roundUp(x float64) float64 {

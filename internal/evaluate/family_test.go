@@ -125,3 +125,18 @@ func TestRulesOverManyObjectsWaitForWhatIsUnknown(t *testing.T) {
 		})
 	}
 }
+
+func TestAlertsOfWhichOnlyFiguresAreKnownAreHeldAgainstABudget(t *testing.T) {
+	alerts := family(5, 0.2, 5)
+	if f, findings := evaluate.Review(alerts, 10.2); f.Total != 10.2 || len(findings) > 0 {
+		t.Errorf("%v, %v", f, findings)
+	}
+	_, findings := evaluate.Review(alerts, 1)
+	if len(findings) != 1 || findings[0].Rule != "drift/family-wise" || findings[0].Severity != spec.Warning || findings[0].Summary == "" {
+		t.Fatalf("%+v", findings)
+	}
+	const want = "Divide the budget among the alerts, as their own false_alarms_per_30d: 0 0.4, 2 0.4. The evaluation of each then has the smallest_value that keeps it."
+	if diff := cmp.Diff(want, findings[0].Fix); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -52,21 +52,11 @@ func judgeFamily(m memberOf[spec.RegisteredModel], all []memberOf[spec.AlertThre
 	if family.Within(budget) {
 		return pass
 	}
-	fix, alternatives, err := quieterFamily(members, alerts, budget)
-	return Verdict{Judged: true, err: err, Findings: []spec.Finding{{
-		Path: m.declared.FalseAlarmsPer30d.Path(),
-		Detail: fmt.Sprintf("%s, and false_alarms_per_30d of the model accepts %s. The expected numbers add up whatever the alerts have in common: %s. Independent observations are assumed: correlated ones fire more often.",
-			family.Describe(len(alerts)), show(budget), listAlerts(alerts)),
-		Fix: fix, Alternatives: alternatives,
-	}}}
-}
-
-func listAlerts(alerts []FamilyAlert) string {
-	out := make([]string, len(alerts))
-	for i, a := range alerts {
-		out[i] = fmt.Sprintf("%s %s", a.Name, show(a.Month))
-	}
-	return strings.Join(out, ", ")
+	finding := family.finding(alerts, budget)
+	finding.Path = m.declared.FalseAlarmsPer30d.Path()
+	var err error
+	finding.Fix, finding.Alternatives, err = quieterFamily(members, alerts, budget)
+	return Verdict{Judged: true, err: err, Findings: []spec.Finding{finding}}
 }
 
 // quieterFamily finds values at which each alert keeps its share of the budget.
