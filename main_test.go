@@ -112,6 +112,7 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			"race":          raceTerraform,
 			"kill9":         killDuring,
 			"kept":          listKept,
+			"answers":       listAnswers,
 			"forget":        deleteKept,
 			"meddle":        rewriteKept,
 			"history":       listHistory,
@@ -222,7 +223,7 @@ func raceTerraform(ts *testscript.TestScript, _ bool, args []string) {
 func command(ts *testscript.TestScript, directory string, args ...string) *exec.Cmd {
 	cmd := exec.Command(ts.Getenv("TERRAFORM"), args...)
 	cmd.Dir = ts.MkAbs(directory)
-	for _, name := range []string{"PATH", "HOME", "TF_CLI_CONFIG_FILE", "CHECKPOINT_DISABLE", "TF_IN_AUTOMATION", "TF_CLI_ARGS_apply", "TF_CLI_ARGS_plan", "MLFLOW", "MLOPS_ENDPOINT", "MLOPS_ACTOR", "TMPDIR", "WORK"} {
+	for _, name := range []string{"PATH", "HOME", "TF_CLI_CONFIG_FILE", "CHECKPOINT_DISABLE", "TF_IN_AUTOMATION", "TF_CLI_ARGS_apply", "TF_CLI_ARGS_plan", "MLFLOW", "MLOPS_ENDPOINT", "MLOPS_ACTOR", "TMPDIR", "WORK", "TF_VAR_ticket_token"} {
 		if value := ts.Getenv(name); value != "" {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
@@ -287,6 +288,20 @@ func kept(ts *testscript.TestScript, file string) []string {
 func listKept(ts *testscript.TestScript, _ bool, args []string) {
 	out := strings.Join(kept(ts, ts.MkAbs(args[0])), "\n")
 	ts.Check(os.WriteFile(ts.MkAbs("output"), []byte(out+"\n"), 0o600))
+}
+
+// listAnswers writes what the API answers about the objects of a kind: answers mlops.db kind
+func listAnswers(ts *testscript.TestScript, _ bool, args []string) {
+	plane, done := open(ts, ts.MkAbs(args[0]))
+	defer done()
+	var out bytes.Buffer
+	for object, err := range plane.List(context.Background(), args[1]) {
+		ts.Check(err)
+		encoded, err := json.Marshal(object)
+		ts.Check(err)
+		out.Write(append(encoded, '\n'))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("output"), out.Bytes(), 0o600))
 }
 
 // deleteKept deletes an object behind Terraform's back: forget mlops.db KIND ID.
@@ -528,7 +543,8 @@ func checkSameFindings(ts *testscript.TestScript, _ bool, args []string) {
 		var out strings.Builder
 		for _, finding := range report.Findings {
 			fmt.Fprintf(&out, "%s %s %s %s\n  %s\n  %s\n", finding.Rule, finding.Severity,
-				strings.TrimPrefix(finding.Address, spec.TerraformPrefix), spec.PathString(finding.Path), finding.Detail, finding.Fix)
+				strings.TrimPrefix(finding.Address, spec.TerraformPrefix), spec.PathString(finding.Path),
+				strings.ReplaceAll(finding.Detail, spec.TerraformPrefix, ""), strings.ReplaceAll(finding.Fix, spec.TerraformPrefix, ""))
 		}
 		for _, result := range report.Results {
 			if result.Figures != cty.NilVal {

@@ -86,9 +86,9 @@ func (p *Provider) Resources(context.Context) []func() resource.Resource {
 	return out
 }
 
-// DataSources lists a data source for each kind.
+// DataSources lists a data source for each kind, and those that judge.
 func (p *Provider) DataSources(context.Context) []func() datasource.DataSource {
-	var out []func() datasource.DataSource
+	out := monitoring.DataSources()
 	for _, kind := range spec.All() {
 		out = append(out, envelope.NewDataSource(kind))
 	}

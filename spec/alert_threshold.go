@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/zclconf/go-cty/cty"
 )
 
@@ -20,6 +21,7 @@ type AlertThreshold struct {
 	Owner             Value[string]                   `cty:"owner"`
 	RunbookURL        Value[string]                   `cty:"runbook_url"`
 	FalseAlarmsPer30d Value[float64]                  `cty:"false_alarms_per_30d"`
+	Channels          Value[[]Value[string]]          `cty:"channels"`
 	Waivers           Value[[]Value[Waiver]]          `cty:"waivers"`
 	ID                Value[string]                   `cty:"id"`
 	UID               Value[string]                   `cty:"uid"`
@@ -55,6 +57,10 @@ var alertThreshold = &Kind{
 			"owner":                optionalString("The team that answers the alert."),
 			"runbook_url":          optionalString("What to do when it fires."),
 			"false_alarms_per_30d": optionalNumber("How many false alarms in 30 days the team accepts. Left out, it is 1 for `page`, 4 for `ticket`, and unlimited for `info`."),
+			"channels": schema.ListAttribute{
+				Optional: true, ElementType: types.StringType,
+				MarkdownDescription: "The notification channels, by name, that the alert goes to. Left out or empty, it goes to every channel that takes its severity.",
+			},
 			AttributeEvaluation: schema.SingleNestedAttribute{
 				Computed: true, MarkdownDescription: "What the alert does while all is well (no drift, or a metric whose true value is its baseline), and on a change for the worse. Independent observations are assumed, so the false alarms are the floor of what noise does.",
 				Attributes: map[string]schema.Attribute{
@@ -78,10 +84,11 @@ var alertThreshold = &Kind{
 		"operator":             {oneOf(">", ">=", "<", "<=")},
 		"value":                {between(above(0), upTo(largestMeasure))},
 		"for":                  {durationAtLeast(0)},
-		"severity":             {oneOf("page", "ticket", "info")},
+		"severity":             {oneOf(severities...)},
 		"owner":                {notBlank()},
 		"runbook_url":          {webAddress()},
 		"false_alarms_per_30d": {between(above(0), upTo(1e6))},
+		"channels":             {each(objectName()), noneTwice()},
 	})),
 	Together: func(v cty.Value) []Finding {
 		t := mustDecode[AlertThreshold](v)

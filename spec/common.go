@@ -100,7 +100,7 @@ func withCommon(attributes map[string]schema.Attribute) map[string]schema.Attrib
 		MarkdownDescription: "Findings of this object that the team has accepted. An expired or unused waiver is itself a finding.",
 		NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
 			"rule":    requiredString("The rule whose findings are accepted."),
-			"reason":  requiredString("Why: shown wherever the finding would have been."),
+			"reason":  optionalString("Why: shown wherever the finding would have been."),
 			"expires": requiredString("The last day on which the waiver holds."),
 		}},
 	}
@@ -110,7 +110,7 @@ func withCommon(attributes map[string]schema.Attribute) map[string]schema.Attrib
 // withCommonConstraints adds the constraints on what withCommon adds.
 func withCommonConstraints(constraints map[string][]Constraint) map[string][]Constraint {
 	constraints["waivers[].rule"] = []Constraint{ruleID()}
-	constraints["waivers[].reason"] = []Constraint{notBlank()}
+	constraints["waivers[].reason"] = []Constraint{waiverReason()}
 	constraints["waivers[].expires"] = []Constraint{calendarDate()}
 	return constraints
 }

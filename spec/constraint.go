@@ -20,18 +20,45 @@ const (
 	RuleInvalidValue     = "meta/invalid-value"
 	RuleMissingAttribute = "meta/missing-attribute"
 	RuleUnknownAttribute = "meta/unknown-attribute"
+	RuleWaiverReason     = "meta/waiver-reason"
 )
 
 // Constraint is what every value of an attribute must satisfy by itself.
 type Constraint struct {
 	// Describe is one sentence for the documentation.
 	Describe string
-	// Check judges a known, non-null value. It returns why the value can never
-	// be valid and the smallest change that makes it so, or nothing.
+	// Check judges a known value. It returns why the value can never be valid and
+	// the smallest change that makes it so, or nothing.
 	Check func(v cty.Value) (why, fix string)
 	// JSONSchema is what of it JSON Schema can say, if anything: whatever breaks
 	// that, Check refuses, too.
 	JSONSchema map[string]any
+	// Null says that Check judges null as well, which others are not asked about.
+	Null bool
+	// Hide says that the value is not shown, because it may have a secret in it.
+	Hide bool
+	// Rule and Summary are those of the findings, where they are not
+	// [RuleInvalidValue]'s.
+	Rule, Summary string
+}
+
+// finding is what the constraint has against a value at a path, if anything.
+func (c Constraint) finding(path cty.Path, value cty.Value) (Finding, bool) {
+	if value.IsNull() && !c.Null {
+		return Finding{}, false
+	}
+	why, fix := c.Check(value)
+	if why == "" {
+		return Finding{}, false
+	}
+	if c.Hide || value.IsNull() {
+		value = cty.NilVal
+	}
+	f := Invalid(path, value, why, fix)
+	if c.Rule != "" {
+		f.Rule, f.Summary = c.Rule, c.Summary
+	}
+	return f, true
 }
 
 // Check reports everything about v that can never be valid: attributes that are
@@ -56,6 +83,11 @@ func (k *Kind) checkAttributes(attributes map[string]schema.Attribute, v cty.Val
 		if !value.IsKnown() {
 			continue
 		}
+		for _, constraint := range k.Constraints[prefix+name] {
+			if f, wrong := constraint.finding(here, value); wrong {
+				findings = append(findings, f)
+			}
+		}
 		if value.IsNull() {
 			if attribute.IsRequired() {
 				findings = append(findings, Finding{
@@ -65,11 +97,6 @@ func (k *Kind) checkAttributes(attributes map[string]schema.Attribute, v cty.Val
 				})
 			}
 			continue
-		}
-		for _, constraint := range k.Constraints[prefix+name] {
-			if why, fix := constraint.Check(value); why != "" {
-				findings = append(findings, Invalid(here, value, why, fix))
-			}
 		}
 		nested, many := nestedAttributes(attribute)
 		switch {
@@ -254,6 +281,23 @@ func notBlank() Constraint {
 	}
 }
 
+// waiverReason asks for a reason, also where the attribute is left out: Terraform's
+// own message about a missing attribute would not say what it is for.
+func waiverReason() Constraint {
+	return Constraint{
+		Describe: "Required, and not blank.",
+		Null:     true,
+		Rule:     RuleWaiverReason, Summary: "A waiver has no reason",
+		Check: func(v cty.Value) (string, string) {
+			if !v.IsNull() && strings.TrimSpace(v.AsString()) != "" {
+				return "", ""
+			}
+			return "a waiver without a reason hides a finding, and nobody can tell later whether it still should",
+				"Say why the finding is acceptable until the waiver expires, or remove the waiver."
+		},
+	}
+}
+
 func atMostBytes(limit int) Constraint {
 	return Constraint{
 		Describe:   fmt.Sprintf("At most %d bytes.", limit),
@@ -377,6 +421,47 @@ func matching(pattern, describe, why, fix string) Constraint {
 				return "", ""
 			}
 			return why, fix
+		},
+	}
+}
+
+// each holds every element of a list against a constraint.
+func each(c Constraint) Constraint {
+	return Constraint{
+		Describe: "Each: " + c.Describe,
+		Check: func(v cty.Value) (string, string) {
+			for i, element := range v.AsValueSlice() {
+				switch {
+				case !element.IsKnown():
+				case element.IsNull():
+					return fmt.Sprintf("the element %d is null", i), "Remove the element."
+				default:
+					if why, fix := c.Check(element); why != "" {
+						return fmt.Sprintf("the element %d is %s, and it %s", i, ValueString(element), why), fix
+					}
+				}
+			}
+			return "", ""
+		},
+	}
+}
+
+// noneTwice refuses a list that says the same thing twice.
+func noneTwice() Constraint {
+	return Constraint{
+		Describe: "None twice.",
+		Check: func(v cty.Value) (string, string) {
+			seen := map[string]bool{}
+			for _, element := range v.AsValueSlice() {
+				if !element.IsKnown() || element.IsNull() {
+					continue
+				}
+				if seen[element.AsString()] {
+					return fmt.Sprintf("%s is there twice", ValueString(element)), "Remove one of them."
+				}
+				seen[element.AsString()] = true
+			}
+			return "", ""
 		},
 	}
 }

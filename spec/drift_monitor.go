@@ -34,6 +34,7 @@ type Window struct {
 	Samples           Value[float64]  `cty:"samples"`
 	RequestsPerSecond Value[float64]  `cty:"requests_per_second"`
 	DesignEffect      Value[float64]  `cty:"design_effect"`
+	Season            Value[Duration] `cty:"season"`
 }
 
 // Schedule is how often a monitor is evaluated.
@@ -90,7 +91,7 @@ var driftMonitor = &Kind{
 			"metric":   requiredString(driftMetricDescription()),
 			"engine":   optionalString(engineDescription()),
 			"baseline": baselineInput(true, "The baseline to compare with: a baseline's `profile`, or the same object written by hand."),
-			"window":   windowAttribute("The stretch of time whose observations are compared with the baseline. Exactly one of `samples` and `requests_per_second` says how many it has."),
+			"window":   seasonalWindowAttribute("The stretch of time whose observations are compared with the baseline. Exactly one of `samples` and `requests_per_second` says how many it has."),
 			"schedule": scheduleAttribute(),
 			"sensitivity": schema.SingleNestedAttribute{
 				Optional: true, MarkdownDescription: "What its alerts must be able to see.",
@@ -119,6 +120,7 @@ var driftMonitor = &Kind{
 		"feature":              {notBlank(), atMostBytes(500)},
 		"metric":               {oneOf(driftMetricNames()...)},
 		"engine":               {oneOf(engineNames()...)},
+		"window.season":        {durationAtLeast(1e9)},
 		"sensitivity.shift_sd": {between(above(0), upTo(10))},
 		"sensitivity.power":    {between(above(0), below(1))},
 	}))),
@@ -151,6 +153,14 @@ func windowAttribute(description string) schema.SingleNestedAttribute {
 			"design_effect":       designEffectAttribute(),
 		},
 	}
+}
+
+// seasonalWindowAttribute is a window that is compared with a baseline: it matters to it
+// which part of the traffic's pattern it has.
+func seasonalWindowAttribute(description string) schema.SingleNestedAttribute {
+	a := windowAttribute(description)
+	a.Attributes["season"] = optionalString("How long it is until the traffic's own pattern repeats, for instance `24h` or `7d`. A window that is no multiple of it compares a part of the pattern with the whole.")
+	return a
 }
 
 func designEffectAttribute() schema.NumberAttribute {

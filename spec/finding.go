@@ -42,10 +42,17 @@ type Finding struct {
 // Change is a set of assignments that are to be made together, to one object or
 // to one it refers to.
 type Change struct {
-	// Kind is the kind of the object to change; empty for the finding's own.
+	// Kind is the kind of the object to change; empty for the finding's own. It is
+	// for objects that the finding's own refers to.
 	Kind string
+	// Address is the object to change, where it is another object of a bundle.
+	Address string
 	// Assign maps attribute paths such as "window.duration" to their new values.
 	Assign map[string]cty.Value
+	// Remove says that the object goes.
+	Remove bool
+	// With are changes to other objects that belong to this one.
+	With []Change
 }
 
 // PathString writes a path as HCL would: stages[1].traffic_percent, tags["team"].

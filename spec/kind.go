@@ -57,7 +57,7 @@ const (
 	AttributeWaivers = "waivers"
 )
 
-var kinds = []*Kind{registeredModel, modelVersion, modelAlias, baseline, driftMonitor, performanceMonitor, serviceMonitor, alertThreshold, rolloutPolicy}
+var kinds = []*Kind{registeredModel, modelVersion, modelAlias, baseline, driftMonitor, performanceMonitor, serviceMonitor, notificationChannel, alertThreshold, rolloutPolicy}
 
 func init() {
 	for _, k := range kinds {

@@ -17,7 +17,7 @@ type ServiceMonitor struct {
 	LogStdDev     Value[float64]                  `cty:"log_std_dev"`
 	Baseline      Value[Profile]                  `cty:"baseline"`
 	StdDev        Value[float64]                  `cty:"std_dev"`
-	Window        Value[Window]                   `cty:"window"`
+	Window        Value[RequestWindow]            `cty:"window"`
 	Schedule      Value[Schedule]                 `cty:"schedule"`
 	Sensitivity   Value[ChangeSensitivity]        `cty:"sensitivity"`
 	Waivers       Value[[]Value[Waiver]]          `cty:"waivers"`
@@ -25,6 +25,14 @@ type ServiceMonitor struct {
 	UID           Value[string]                   `cty:"uid"`
 	Signal        Value[Signal]                   `cty:"signal"`
 	Evaluation    Value[ServiceMonitorEvaluation] `cty:"evaluation"`
+}
+
+// RequestWindow is the stretch of time whose requests are measured.
+type RequestWindow struct {
+	Duration          Value[Duration] `cty:"duration"`
+	Samples           Value[float64]  `cty:"samples"`
+	RequestsPerSecond Value[float64]  `cty:"requests_per_second"`
+	DesignEffect      Value[float64]  `cty:"design_effect"`
 }
 
 // ServiceMonitorEvaluation holds a service monitor's figures.

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
 // Ref names an object: its kind, such as drift_monitor, and its name path, such
@@ -155,7 +157,7 @@ func (c *Client) Update(ctx context.Context, kind, id, etag string, attributes j
 	defer c.ahead.forget()
 	a, err := c.do(ctx, http.MethodPut, objectPath(kind, id), http.Header{"If-Match": {etag}}, putBody{attributes})
 	if IsETagMismatch(err) && a.repeated {
-		if current, readErr := c.Get(ctx, kind, id); readErr == nil && sameJSON(current.Attributes, attributes) {
+		if current, readErr := c.Get(ctx, kind, id); readErr == nil && sameJSON(current.Attributes, withoutSecrets(kind, attributes)) {
 			return current, nil
 		}
 	}
@@ -355,6 +357,24 @@ func objectOf(a *answer, err error) (*Object, error) {
 		object.ETag = etag
 	}
 	return &object, nil
+}
+
+// withoutSecrets is what the control plane answers for attributes: what is write-only
+// is null there. Whoever sends a secret declares its version, which is compared.
+func withoutSecrets(name string, attributes json.RawMessage) json.RawMessage {
+	kind, ok := spec.ByName(name)
+	if !ok {
+		return attributes
+	}
+	v, err := kind.DecodeJSON(attributes)
+	if err != nil || len(kind.Secrets(v)) == 0 {
+		return attributes
+	}
+	masked, err := kind.EncodeJSON(kind.WithoutSecrets(v))
+	if err != nil {
+		return attributes
+	}
+	return masked
 }
 
 // sameJSON compares documents but for white space.

@@ -167,6 +167,7 @@ var examples = map[string]string{
 	"drift_monitor": `{"model":"fraud","name":"score","feature":"score","metric":"psi",
 		"baseline":{"name":"score","bins":3,"samples":1000},
 		"window":{"duration":"1h","samples":500},"schedule":{"every":"1h"}}`,
+	"notification_channel": `{"name":"ops","webhook":{"url":"https://hooks.example.com/ops","secret_wo":"from-a-vault","secret_wo_version":1},"severities":["page","ticket"]}`,
 	"alert_threshold": `{"model":"fraud","name":"score-drift",
 		"signal":{"kind":"data_drift","metric":"psi","model":"fraud","monitor":"score","bins":3,"baseline_samples":1000,"window_samples":500,"window_seconds":3600,"every_seconds":3600},
 		"operator":">","value":0.1,"for":"0s","severity":"ticket","owner":"risk-ml","runbook_url":"https://runbooks.example.com/score-drift","false_alarms_per_30d":1}`,

@@ -107,7 +107,7 @@ func (s *Service) BatchGet(ctx context.Context, refs []port.Ref) ([]Item, error)
 
 // Put creates or replaces an object. Its attributes are compact JSON; they are
 // decoded with the kind's schema and held against its constraints, then kept
-// byte for byte. With an idempotency key, a Put that has succeeded already is
+// byte for byte, secrets apart. With an idempotency key, a Put that has succeeded already is
 // answered again and not carried out again.
 func (s *Service) Put(ctx context.Context, ref port.Ref, attributes json.RawMessage, only port.Precondition, key port.Once) (port.Object, error) {
 	kind, err := kindOf(ref.Kind)
@@ -128,6 +128,9 @@ func (s *Service) Put(ctx context.Context, ref port.Ref, attributes json.RawMess
 		return port.Object{}, err
 	}
 	write := port.Write{Ref: ref, Attributes: attributes, If: only, Once: key}
+	if err := apart(&write, kind, value); err != nil {
+		return port.Object{}, err
+	}
 	if slices.Contains(kind.Key, modelAttribute) {
 		write.Model = value.GetAttr(modelAttribute).AsString()
 	}
@@ -298,6 +301,27 @@ func versionOf(alias port.Object) int64 {
 		return 0
 	}
 	return version
+}
+
+// apart takes the secrets out of what is written: stores keep them by themselves, and
+// every answer is made of the attributes.
+func apart(write *port.Write, kind *spec.Kind, value cty.Value) error {
+	given := false
+	for _, secret := range kind.Secrets(value) {
+		given = given || secret.Value != ""
+		if secret.Version != "" {
+			write.Secrets = append(write.Secrets, port.Secret{Name: secret.Name, Version: secret.Version, Value: secret.Value})
+		}
+	}
+	if !given {
+		return nil
+	}
+	masked, err := kind.EncodeJSON(kind.WithoutSecrets(value))
+	if err != nil {
+		return err
+	}
+	write.Attributes = masked
+	return nil
 }
 
 // Delete removes an object. A registered model with policies that belong to it stays;

@@ -20,6 +20,10 @@ const (
 // the team has not said; a severity that is absent has no budget.
 var defaultBudgets = map[string]float64{"page": 1, "ticket": 4}
 
+// SeverityInfo is what an alert has that only informs: nobody is asked to act, so that
+// it has no budget of false alarms.
+const SeverityInfo = "info"
+
 // alarm is everything that decides how often an alert fires.
 type alarm struct {
 	sampling

@@ -90,16 +90,16 @@ func evaluateDriftMonitor(kind *spec.Kind, value cty.Value, _ Inputs) (any, map[
 }
 
 // windowSamples is the declared count of a window: as such, or from the rate.
-func windowSamples(w spec.Window) spec.Value[float64] {
-	if !w.Samples.IsNull() {
-		return w.Samples
+func windowSamples(window spec.Value[spec.Duration], samples, rate spec.Value[float64]) spec.Value[float64] {
+	if !samples.IsNull() {
+		return samples
 	}
-	rate, rateKnown := w.RequestsPerSecond.Get()
-	duration, durationKnown := w.Duration.Get()
+	perSecond, rateKnown := rate.Get()
+	duration, durationKnown := window.Get()
 	if !rateKnown || !durationKnown {
-		return spec.Unknown[float64](w.RequestsPerSecond.Path())
+		return spec.Unknown[float64](rate.Path())
 	}
-	return spec.Known(min(floor(rate*duration.Seconds()), maximumCount), w.RequestsPerSecond.Path())
+	return spec.Known(min(floor(perSecond*duration.Seconds()), maximumCount), rate.Path())
 }
 
 // maximumCount is the largest number of samples that is computed with: beyond, a
@@ -113,7 +113,7 @@ func effectiveSamples(window, designEffect float64) int64 {
 
 func monitorSampling(m spec.DriftMonitor) (sampling, bool) {
 	b, w := m.Baseline.Fields(), m.Window.Fields()
-	samples := windowSamples(w)
+	samples := windowSamples(w.Duration, w.Samples, w.RequestsPerSecond)
 	duration, durationKnown := w.Duration.Get()
 	every, everyKnown := m.Schedule.Fields().Every.Get()
 	shares, sharesKnown := sharesOf(b.Shares, b.Bins)
@@ -172,7 +172,7 @@ func signalOf(kind *spec.Kind, m spec.DriftMonitor) cty.Value {
 			out["epsilon"] = spec.Number(smoothing.Epsilon)
 		}
 	}
-	samples, samplesKnown := windowSamples(w).Get()
+	samples, samplesKnown := windowSamples(w.Duration, w.Samples, w.RequestsPerSecond).Get()
 	if samplesKnown {
 		out["window_samples"] = spec.Number(samples)
 	}

@@ -103,9 +103,7 @@ func (a estimateAlarm) figures() (alarmFigures, error) {
 		method: law.method, overlap: overlap, monthlyNotifiable: round(month / overlap),
 	}
 	if exists(a.budget) {
-		if out.smallestValue, err = a.tightest(func(value float64) (bool, error) {
-			return a.month(a.passes(law, value), e.spanSeconds) <= a.budget, nil
-		}); err != nil {
+		if out.smallestValue, err = a.valueWithin(law, a.budget); err != nil {
 			return out, err
 		}
 		if out.smallestWindow, err = a.smallestWindow(); err != nil {
@@ -119,6 +117,14 @@ func (a estimateAlarm) figures() (alarmFigures, error) {
 	}
 	out.detectableChange, err = e.detectable(e.effective, a.power, func(law estimateLaw) float64 { return a.passes(law, a.value) })
 	return out, err
+}
+
+// valueWithin is the value nearest to the baseline at which the alert keeps a budget;
+// none where there is none.
+func (a estimateAlarm) valueWithin(law estimateLaw, budget float64) (float64, error) {
+	return a.tightest(func(value float64) (bool, error) {
+		return a.month(a.passes(law, value), a.estimate.spanSeconds) <= budget, nil
+	})
 }
 
 // tightest is the value nearest to the baseline at which a condition holds that holds

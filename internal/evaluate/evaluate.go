@@ -26,11 +26,9 @@ type Report struct {
 	// Computed holds the object's computed attributes but uid and number: id, and by
 	// kind profile, signal and evaluation. Each has its attribute's type.
 	Computed map[string]cty.Value
-	// Findings are in the order of the registry; their addresses are empty.
-	Findings []spec.Finding
-	// Judged lists the rules that ran on known input, in the same order. A rule
-	// that had to wait for an unknown value is not among them.
-	Judged []string
+	// Verdicts have findings whose addresses are empty. A rule that had to wait for
+	// an unknown value is not among those that judged.
+	Verdicts
 }
 
 // Object evaluates one object. The value must have the kind's type, defaults
@@ -56,20 +54,8 @@ func Object(kind *spec.Kind, value cty.Value, inputs Inputs) (Report, error) {
 		report.Computed[spec.AttributeID] = cty.StringVal(id)
 	}
 	for _, rule := range registry {
-		if rule.Kind != kind.Name {
-			continue
-		}
-		verdict := rule.Check(subject)
-		if !verdict.Judged {
-			continue
-		}
-		report.Judged = append(report.Judged, rule.ID)
-		for _, finding := range verdict.Findings {
-			finding.Rule, finding.Summary = rule.ID, rule.Summary
-			if finding.Severity == "" {
-				finding.Severity = rule.Severity
-			}
-			report.Findings = append(report.Findings, finding)
+		if rule.Kind == kind.Name && rule.Check != nil {
+			report.add(rule, rule.Check(subject))
 		}
 	}
 	return report, nil
@@ -95,20 +81,23 @@ func Unknown(kind *spec.Kind, value cty.Value) Report {
 type evaluator func(kind *spec.Kind, value cty.Value, inputs Inputs) (subject any, computed map[string]cty.Value, err error)
 
 var evaluators = map[string]evaluator{
-	"registered_model":    evaluateRegisteredModel,
-	"model_version":       evaluateModelVersion,
-	"model_alias":         evaluateModelAlias,
-	"baseline":            evaluateBaseline,
-	"drift_monitor":       evaluateDriftMonitor,
-	"performance_monitor": evaluatePerformanceMonitor,
-	"service_monitor":     evaluateServiceMonitor,
-	"alert_threshold":     evaluateAlertThreshold,
-	"rollout_policy":      evaluateRolloutPolicy,
+	"registered_model":     declared[spec.RegisteredModel],
+	"model_version":        evaluateModelVersion,
+	"model_alias":          evaluateModelAlias,
+	"baseline":             evaluateBaseline,
+	"drift_monitor":        evaluateDriftMonitor,
+	"performance_monitor":  evaluatePerformanceMonitor,
+	"service_monitor":      evaluateServiceMonitor,
+	"notification_channel": declared[spec.NotificationChannel],
+	"alert_threshold":      evaluateAlertThreshold,
+	"rollout_policy":       evaluateRolloutPolicy,
 }
 
-func evaluateRegisteredModel(_ *spec.Kind, value cty.Value, _ Inputs) (any, map[string]cty.Value, error) {
-	model, err := spec.Decode[spec.RegisteredModel](value)
-	return model, map[string]cty.Value{}, err
+// declared is the evaluator of a kind without figures: its rules are given what was
+// declared.
+func declared[T any](_ *spec.Kind, value cty.Value, _ Inputs) (any, map[string]cty.Value, error) {
+	object, err := spec.Decode[T](value)
+	return object, map[string]cty.Value{}, err
 }
 
 func evaluateModelAlias(_ *spec.Kind, value cty.Value, _ Inputs) (any, map[string]cty.Value, error) {

@@ -24,11 +24,13 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// fixture is a chain of objects, the last of which is judged.
+// fixture is a chain of objects, the last of which is judged; rules over many objects
+// judge them all.
 type fixture []link
 
 // link is one object; From takes attributes from objects before it, as
-// {"signal": "drift_monitor.signal"}.
+// {"signal": "drift_monitor.signal"}, or, where there are several of a kind, by its name:
+// {"signal": "drift_monitor.score.signal"}.
 type link struct {
 	Kind    string            `json:"kind"`
 	Object  json.RawMessage   `json:"object"`
@@ -88,11 +90,45 @@ func check(t testing.TB, k *spec.Kind, v cty.Value) {
 	}
 }
 
+// address is how a link is called: drift_monitor.score.
+func (l link) address() string { return l.Kind + "." + l.value.GetAttr("name").AsString() }
+
 // judge evaluates the chain and returns the report on its last object.
 func (f fixture) judge(t testing.TB) evaluate.Report {
 	t.Helper()
+	report, _ := f.evaluate(t)
+	return report
+}
+
+// judgeBy is what one rule says: about the last object, or about all together.
+func (f fixture) judgeBy(t testing.TB, rule evaluate.Rule) evaluate.Verdicts {
+	t.Helper()
+	report, members := f.evaluate(t)
+	all := report.Verdicts
+	if rule.Across != nil {
+		verdicts, err := evaluate.Bundle(members)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = evaluate.Verdicts{}
+		for i, v := range verdicts {
+			all.Judged = append(all.Judged, v.Judged...)
+			all.Findings = append(all.Findings, v.Findings...)
+			for _, finding := range v.Findings {
+				if finding.Address != members[i].Address {
+					t.Errorf("the finding on %s has the address %q", members[i].Address, finding.Address)
+				}
+			}
+		}
+	}
+	return evaluate.Verdicts{Findings: ofRule(all.Findings, rule.ID), Judged: all.Judged}
+}
+
+func (f fixture) evaluate(t testing.TB) (evaluate.Report, []evaluate.Member) {
+	t.Helper()
 	computed := map[string]cty.Value{}
 	var report evaluate.Report
+	var members []evaluate.Member
 	for _, l := range f {
 		k, v := kindOf(t, l.Kind), l.value
 		for attribute, source := range l.From {
@@ -112,9 +148,11 @@ func (f fixture) judge(t testing.TB) evaluate.Report {
 				t.Fatalf("%s.%s has the type %#v", l.Kind, name, value.Type())
 			}
 			computed[l.Kind+"."+name] = value
+			computed[l.address()+"."+name] = value
 		}
+		members = append(members, evaluate.Member{Address: l.address(), Kind: k, Value: spec.Overlay(v, report.Computed)})
 	}
-	return report
+	return report, members
 }
 
 // convert takes an object for one of another type with the same attributes.
@@ -126,22 +164,35 @@ func convert(v cty.Value, ty cty.Type) cty.Value {
 	return cty.ObjectVal(attributes)
 }
 
-// with applies a change to the object it is meant for.
-func (f fixture) with(t testing.TB, change spec.Change) fixture {
+// with applies a change to the object it is meant for; without an address, that of the
+// finding, which is the last object where it has none either.
+func (f fixture) with(t testing.TB, change spec.Change, address string) fixture {
 	t.Helper()
 	out := slices.Clone(f)
 	at := len(out) - 1
-	if change.Kind != "" {
+	switch {
+	case change.Kind != "":
 		at = slices.IndexFunc(out, func(l link) bool { return l.Kind == change.Kind })
+	case change.Address != "" || address != "":
+		if change.Address != "" {
+			address = change.Address
+		}
+		at = slices.IndexFunc(out, func(l link) bool { return l.address() == address })
 	}
 	if at < 0 {
-		t.Fatalf("the change is for a %s, and there is none", change.Kind)
+		t.Fatalf("the change is for %s%s, and there is none", change.Kind, address)
+	}
+	if change.Remove {
+		return slices.Delete(out, at, at+1)
 	}
 	if p := out[at].Profile; p != nil {
 		t.Fatal("a change to a baseline that is counted from a file needs the file")
 	}
 	for path, value := range change.Assign {
 		out[at].value = assign(t, out[at].value, path, value)
+	}
+	for _, more := range change.With {
+		out = out.with(t, more, address)
 	}
 	return out
 }
@@ -185,19 +236,48 @@ func assign(t testing.TB, v cty.Value, path string, to cty.Value) cty.Value {
 func render(findings []spec.Finding) string {
 	var out strings.Builder
 	for _, f := range findings {
-		fmt.Fprintf(&out, "%s %s at %s\n%s\n\n%s\n\nFix: %s\n", f.Severity, f.Rule, spec.PathString(f.Path), f.Summary, f.Detail, f.Fix)
+		of := ""
+		if f.Address != "" {
+			of = " of " + f.Address
+		}
+		fmt.Fprintf(&out, "%s %s at %s%s\n%s\n\n%s\n\nFix: %s\n", f.Severity, f.Rule, spec.PathString(f.Path), of, f.Summary, f.Detail, f.Fix)
 		for _, change := range f.Alternatives {
-			out.WriteString("  or:")
-			if change.Kind != "" {
-				out.WriteString(" in the " + change.Kind)
-			}
-			for _, path := range slices.Sorted(maps.Keys(change.Assign)) {
-				fmt.Fprintf(&out, " %s = %s", path, spec.ValueString(change.Assign[path]))
+			out.WriteString("  or:" + renderChange(change))
+			for _, more := range change.With {
+				out.WriteString(" and" + renderChange(more))
 			}
 			out.WriteByte('\n')
 		}
 	}
 	return out.String()
+}
+
+func renderChange(change spec.Change) string {
+	text := ""
+	if change.Kind != "" {
+		text += " in the " + change.Kind
+	}
+	if change.Address != "" {
+		text += " in " + change.Address
+	}
+	if change.Remove {
+		text += " remove it"
+	}
+	for _, path := range slices.Sorted(maps.Keys(change.Assign)) {
+		text += fmt.Sprintf(" %s = %s", path, valueString(change.Assign[path]))
+	}
+	return text
+}
+
+func valueString(v cty.Value) string {
+	if !v.Type().IsListType() {
+		return spec.ValueString(v)
+	}
+	var elements []string
+	for _, element := range v.AsValueSlice() {
+		elements = append(elements, spec.ValueString(element))
+	}
+	return "[" + strings.Join(elements, ", ") + "]"
 }
 
 // golden compares with a file, or rewrites it.
@@ -239,9 +319,9 @@ func TestEveryRuleFailsAndPassesItsFixtures(t *testing.T) {
 				t.Fatalf("%d passing and %d failing fixtures", len(passing), len(failing))
 			}
 			for _, path := range passing {
-				report := readFixture(t, path).judge(t)
-				if found := ofRule(report.Findings, rule.ID); len(found) > 0 {
-					t.Errorf("%s: %s", path, render(found))
+				report := readFixture(t, path).judgeBy(t, rule)
+				if len(report.Findings) > 0 {
+					t.Errorf("%s: %s", path, render(report.Findings))
 				}
 				if !slices.Contains(report.Judged, rule.ID) {
 					t.Errorf("%s: the rule has not run", path)
@@ -250,22 +330,22 @@ func TestEveryRuleFailsAndPassesItsFixtures(t *testing.T) {
 			for _, path := range failing {
 				t.Run(filepath.Base(path), func(t *testing.T) {
 					f := readFixture(t, path)
-					report := f.judge(t)
-					found := ofRule(report.Findings, rule.ID)
+					report := f.judgeBy(t, rule)
+					found := report.Findings
 					if len(found) == 0 || !slices.Contains(report.Judged, rule.ID) {
 						t.Fatal("the rule finds nothing")
 					}
 					golden(t, strings.TrimSuffix(path, ".json")+".txt", render(found))
 					for _, finding := range found {
 						for _, change := range finding.Alternatives {
-							after := ofRule(f.with(t, change).judge(t).Findings, rule.ID)
+							after := f.with(t, change, finding.Address).judgeBy(t, rule).Findings
 							for _, still := range after {
-								if spec.PathString(still.Path) == spec.PathString(finding.Path) {
+								if still.Address == finding.Address && spec.PathString(still.Path) == spec.PathString(finding.Path) {
 									t.Errorf("the finding stays after %v:\n%s", change, render(after))
 								}
 							}
 						}
-						if finding.Detail == "" || finding.Fix == "" || len(finding.Path) == 0 || finding.Summary != rule.Summary || finding.Address != "" {
+						if finding.Detail == "" || finding.Fix == "" || len(finding.Path) == 0 || finding.Summary != rule.Summary || (finding.Address != "") != (rule.Across != nil) {
 							t.Errorf("incomplete: %+v", finding)
 						}
 					}

@@ -18,9 +18,12 @@ type Rule struct {
 	Kind string
 	// Summary is short and the same for every finding.
 	Summary string
-	// Check judges the subject that the kind's evaluator made. Nil for rules that
-	// another package judges.
+	// Check judges the subject that the kind's evaluator made. Nil for rules over
+	// many objects, and for those that another package judges.
 	Check func(subject any) Verdict
+	// Across judges many objects together, and says what it finds by the place of the
+	// member where the fix goes, always one of Kind. Nil for rules on one object.
+	Across func(b *bundle) map[int]Verdict
 }
 
 // Verdict is what a rule says about an object.
@@ -29,6 +32,8 @@ type Verdict struct {
 	Judged bool
 	// Findings need no rule, summary or address; an empty severity is the rule's.
 	Findings []spec.Finding
+
+	err error // a fault of this program
 }
 
 // registry lists the rules, one entry each, in the order of their findings.
@@ -50,9 +55,13 @@ var registry = []Rule{
 	quantileSupport,
 	alertNoiseFloor,
 	alertInsensitive,
+	seasonalWindow,
+	duplicate,
+	familyWise,
 	noOwner,
 	noRunbook,
 	forInterval,
+	unrouted,
 	nonMonotone,
 	missingShadow,
 	blastRadius,
@@ -67,7 +76,7 @@ var registry = []Rule{
 	history,
 }
 
-// Rules lists every rule that [Object] judges.
+// Rules lists every rule that [Object] and [Bundle] judge.
 func Rules() []Rule { return slices.Clone(registry) }
 
 // judge gives a rule its subject by type.

@@ -82,7 +82,7 @@ func serviceSamples(m spec.ServiceMonitor) spec.Value[float64] {
 	case !ok:
 		return spec.Unknown[float64](w.Samples.Path())
 	case metric != "throughput":
-		return windowSamples(w)
+		return windowSamples(w.Duration, w.Samples, w.RequestsPerSecond)
 	}
 	rate, rateKnown := m.BaselineValue.Get()
 	duration, durationKnown := w.Duration.Get()

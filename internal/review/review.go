@@ -100,53 +100,111 @@ type Source interface {
 	Walk(visit func(spec.Object) cty.Value)
 }
 
-// Set reviews every object of a source, in the order in which the source walks. A
-// cancelled context leaves the rest unreviewed.
+// Set reviews every object of a source, in the order in which the source walks, and
+// then what only all of them together can show. A cancelled context leaves the rest
+// unreviewed, and nothing is said about them together.
 func (r *Reviewer) Set(ctx context.Context, source Source) []Result {
-	var out []Result
+	var drafts []*draft
 	source.Walk(func(object spec.Object) cty.Value {
 		if ctx.Err() != nil {
 			return unknownObject(object)
 		}
-		result := r.Object(ctx, object)
-		out = append(out, result)
-		return result.Value
+		d := r.draft(ctx, object)
+		drafts = append(drafts, d)
+		return d.result.Value
 	})
+	if ctx.Err() == nil {
+		together(drafts)
+	}
+	var out []Result
+	for _, d := range drafts {
+		out = append(out, r.finish(d))
+	}
 	return out
 }
 
-// Object reviews one object.
+// Object reviews one object. Rules over many objects do not run: a waiver of one is
+// neither used nor unused.
 func (r *Reviewer) Object(ctx context.Context, object spec.Object) Result {
-	result := Result{Object: object, Value: unknownObject(object), Figures: cty.NilVal}
+	return r.finish(r.draft(ctx, object))
+}
+
+// draft is a review before waivers and enforcement.
+type draft struct {
+	result   Result // with the findings that nothing softens
+	findings []spec.Finding
+	judged   []string
+	valid    bool // the object was evaluated
+}
+
+func (r *Reviewer) draft(ctx context.Context, object spec.Object) *draft {
+	d := &draft{result: Result{Object: object, Value: unknownObject(object), Figures: cty.NilVal}}
 	if object.Value.IsNull() || !object.Value.IsKnown() {
-		return result
+		return d
 	}
 	if findings := object.Kind.Check(object.Value); len(findings) > 0 {
 		// Nothing can be made of such an object: these are errors whatever the
 		// enforcement, and no waiver covers them.
-		result.Findings = certain(object, findings)
-		result.Figures = figuresOf(object.Kind, result.Value)
-		return result
+		d.result.Findings = certain(object, findings)
+		d.result.Figures = figuresOf(object.Kind, d.result.Value)
+		return d
 	}
 	inputs, trouble := r.inputs(ctx, object)
 	report, err := evaluate.Object(object.Kind, object.Value, inputs)
 	failed := err != nil
 	if failed {
 		report = evaluate.Unknown(object.Kind, object.Value)
-		trouble.certain = append(trouble.certain, spec.Finding{
-			Rule: RuleInternal, Severity: spec.Error, Summary: internal.Summary,
-			Detail: fmt.Sprintf("This object could not be evaluated: %v. That is a fault of this program.", err),
-			Fix:    "Please report it with the object's declaration.",
-		})
+		trouble.certain = append(trouble.certain, fault(fmt.Sprintf("This object could not be evaluated: %v.", err)))
 	}
-	result.Value = fill(object.Kind, object.Value, report.Computed)
-	result.Figures = figuresOf(object.Kind, result.Value)
-	result.Findings = certain(object, trouble.certain)
+	d.result.Value = fill(object.Kind, object.Value, report.Computed)
+	d.result.Figures = figuresOf(object.Kind, d.result.Value)
+	d.result.Findings = certain(object, trouble.certain)
 	if !failed {
-		result.Memory = r.remember(object, report)
+		d.result.Memory = r.remember(object, report)
 	}
-	r.waive(&result, object, slices.Concat(trouble.judged, report.Findings), report.Judged)
-	return result
+	d.findings = slices.Concat(trouble.judged, report.Findings)
+	d.judged = report.Judged
+	d.valid = true
+	return d
+}
+
+// together adds what the rules over many objects find.
+func together(drafts []*draft) {
+	members := make([]evaluate.Member, len(drafts))
+	for i, d := range drafts {
+		object := d.result.Object
+		members[i] = evaluate.Member{Address: object.Address, Kind: object.Kind, Value: d.result.Value}
+		if !d.valid {
+			// It is there, and what it will be is not known.
+			members[i].Value = cty.UnknownVal(object.Kind.Type())
+		}
+	}
+	verdicts, err := evaluate.Bundle(members)
+	if err != nil {
+		first := &drafts[0].result
+		first.Findings = append(first.Findings, certain(first.Object, []spec.Finding{fault(fmt.Sprintf("The objects could not be judged together: %v.", err))})...)
+		return
+	}
+	for i, v := range verdicts {
+		drafts[i].findings = append(drafts[i].findings, v.Findings...)
+		drafts[i].judged = append(drafts[i].judged, v.Judged...)
+	}
+}
+
+// finish applies waivers and enforcement.
+func (r *Reviewer) finish(d *draft) Result {
+	if d.valid {
+		r.waive(&d.result, d.result.Object, d.findings, d.judged)
+	}
+	return d.result
+}
+
+func fault(detail string) spec.Finding {
+	return spec.Finding{
+		Rule: RuleInternal, Severity: spec.Error, Summary: internal.Summary,
+		Detail: detail + " That is a fault of this program.",
+		Fix:    "Please report it with the object's declaration.",
+	}
 }
 
 // certain are findings that no enforcement softens.

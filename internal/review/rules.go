@@ -27,6 +27,7 @@ var constraints = []evaluate.Rule{
 	{ID: spec.RuleInvalidValue, Severity: spec.Error, Summary: "Invalid value"},
 	{ID: spec.RuleMissingAttribute, Severity: spec.Error, Summary: "Missing attribute"},
 	{ID: spec.RuleUnknownAttribute, Severity: spec.Error, Summary: "Unknown attribute"},
+	{ID: spec.RuleWaiverReason, Severity: spec.Error, Summary: "A waiver has no reason"},
 }
 
 // Rules lists every rule whose findings a review can yield: those that package

@@ -86,19 +86,29 @@ func (d *DataSource) Read(ctx context.Context, req datasource.ReadRequest, resp 
 	resp.State.Raw = raw
 }
 
-// narrowed leaves out the attributes that the type of a data source does not have.
+// narrowed leaves out the attributes, at any depth, that the type of a data source
+// does not have.
 func narrowed(raw tftypes.Value, ty tftypes.Type) (tftypes.Value, error) {
+	object, ok := ty.(tftypes.Object)
+	if !ok || raw.Type().Equal(ty) {
+		return raw, nil
+	}
 	var attributes map[string]tftypes.Value
 	if err := raw.As(&attributes); err != nil {
 		return raw, err
 	}
-	object, ok := ty.(tftypes.Object)
-	if !ok {
-		return raw, fmt.Errorf("%s is no object", ty)
+	if attributes == nil {
+		return tftypes.NewValue(ty, nil), nil
 	}
-	for name := range attributes {
-		if _, ok := object.AttributeTypes[name]; !ok {
+	for name, attribute := range attributes {
+		inner, ok := object.AttributeTypes[name]
+		if !ok {
 			delete(attributes, name)
+			continue
+		}
+		var err error
+		if attributes[name], err = narrowed(attribute, inner); err != nil {
+			return raw, err
 		}
 	}
 	return tftypes.NewValue(ty, attributes), nil

@@ -49,6 +49,10 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 		}
 	}
 
+	if _, ok := r.withSecrets(&resp.Diagnostics, planned, req.Config.Raw, prior); !ok {
+		return
+	}
+
 	declared := spec.Object{Kind: r.kind, Address: r.kind.TerraformType(), Value: planned}
 	if !prior.IsNull() {
 		declared.Prior = prior

@@ -200,7 +200,11 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 		r.add(ctx, resp, planned, name)
 		return
 	}
-	id, body, ok := r.encode(&resp.Diagnostics, planned, name)
+	written, ok := r.withSecrets(&resp.Diagnostics, planned, req.Config.Raw, cty.NilVal)
+	if !ok {
+		return
+	}
+	id, body, ok := r.encode(&resp.Diagnostics, written, name)
 	if !ok {
 		return
 	}
@@ -376,7 +380,15 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 		return
 	}
 	name := describe(r.kind, planned)
-	id, body, ok := r.encode(&resp.Diagnostics, planned, name)
+	prior, ok := r.read(&resp.Diagnostics, req.State.Raw)
+	if !ok {
+		return
+	}
+	written, ok := r.withSecrets(&resp.Diagnostics, planned, req.Config.Raw, prior)
+	if !ok {
+		return
+	}
+	id, body, ok := r.encode(&resp.Diagnostics, written, name)
 	if !ok {
 		return
 	}

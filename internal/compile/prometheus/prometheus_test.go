@@ -306,7 +306,7 @@ func TestKindsThatAreNotCarriedAreNoted(t *testing.T) {
 		noted = append(noted, note.Address)
 	}
 	slices.Sort(noted)
-	if diff := cmp.Diff([]string{"model_alias.champion", "model_version.current", "performance_monitor.auc", "rollout_policy.canary", "service_monitor.p99"}, noted); diff != "" {
+	if diff := cmp.Diff([]string{"model_alias.champion", "model_version.current", "notification_channel.ops", "performance_monitor.auc", "rollout_policy.canary", "service_monitor.p99"}, noted); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)
 	}
 }

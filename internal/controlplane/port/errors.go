@@ -152,3 +152,13 @@ func HasChildren(model string, children []Ref) *Error {
 		Blocking: children,
 	}
 }
+
+// SecretMissing is for an object that declares a version of a secret which nobody has
+// given.
+func SecretMissing(ref Ref, secret Secret) *Error {
+	detail := fmt.Sprintf("%s declares version %s of %s, and the control plane keeps no secret of that version: it must come with the write that declares it.", ref, secret.Version, secret.Name)
+	return &Error{
+		Code: CodeInvalidArgument, Detail: detail,
+		Violations: []Violation{{Path: secret.Name, Detail: detail, Fix: fmt.Sprintf("Set %s together with the new version.", secret.Name)}},
+	}
+}

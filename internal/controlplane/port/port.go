@@ -72,6 +72,8 @@ type Write struct {
 	Version int64
 	// Reason says why an alias points there, for its history; may be empty.
 	Reason string
+	// Secrets are all that the object has; Attributes has none of them.
+	Secrets []Secret
 	// If must hold for the current object, in the same transaction where the
 	// store has transactions.
 	If Precondition
@@ -118,6 +120,18 @@ type Once struct {
 	Key string
 	// Request is a digest of the whole request: a key stands for one request.
 	Request string
+}
+
+// Secret is a part of an object that is written and never read back: it is kept apart
+// from the attributes, and goes with the object.
+type Secret struct {
+	// Name is the path of the attribute: webhook.secret_wo.
+	Name string
+	// Version is what the object declares beside it.
+	Version string
+	// Value is the secret. Where it is empty, the store must have one of this version
+	// already, and keeps it.
+	Value string
 }
 
 // Delete asks for an object to be removed.

@@ -157,6 +157,9 @@ func putIn(ctx context.Context, tx *sql.Tx, now time.Time, w port.Write) (port.O
 		action = port.Updated
 	}
 	out.ETag = etag(out.UID, out.Generation)
+	if err := keepSecrets(ctx, tx, w); err != nil {
+		return port.Object{}, err
+	}
 	return out, store(ctx, tx, now, action, out, from, w.Model, target)
 }
 
@@ -201,6 +204,9 @@ func (s *Store) delete(ctx context.Context, d port.Delete) (port.Object, error) 
 			if err := disband(ctx, tx, now, d); err != nil {
 				return err
 			}
+		}
+		if err := keepSecrets(ctx, tx, port.Write{Ref: d.Ref}); err != nil {
+			return err
 		}
 		out = *current
 		return remove(ctx, tx, now, out)

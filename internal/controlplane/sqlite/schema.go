@@ -26,7 +26,7 @@ var schemaVersion = len(layouts)
 // that it lacks, with its first write; it can be read before. A step is never
 // changed once it was released, and only adds: older releases go on writing to a
 // file that they have open.
-var layouts = [][]string{layout1, slices.Concat(layoutIdempotency, layoutVersions, layoutAudit)}
+var layouts = [][]string{layout1, slices.Concat(layoutIdempotency, layoutVersions, layoutAudit, layoutSecrets)}
 
 // layout1 makes an empty file ours. `model` repeats the registered model of an
 // object's key, so that a model's children are found without reading documents.
@@ -115,6 +115,21 @@ var layoutAudit = []string{
 	`ALTER TABLE events ADD COLUMN to_etag    TEXT NOT NULL DEFAULT ''`,
 	// Why a write was refused; empty for one that was carried out.
 	`ALTER TABLE events ADD COLUMN code       TEXT NOT NULL DEFAULT ''`,
+}
+
+// layoutSecrets keeps what is written and never read back, apart from the objects.
+//
+// Secrets are there as they are. A key beside the file would protect nothing, so what
+// protects them is the file's permission, which is its owner's alone.
+var layoutSecrets = []string{
+	`CREATE TABLE secrets (
+		kind    TEXT NOT NULL,
+		id      TEXT NOT NULL,
+		name    TEXT NOT NULL, -- of the attribute
+		version TEXT NOT NULL,
+		value   TEXT NOT NULL,
+		PRIMARY KEY (kind, id, name)
+	) STRICT, WITHOUT ROWID`,
 }
 
 // initialise lays out a file that holds nothing. Everything happens in one

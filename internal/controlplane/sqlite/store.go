@@ -300,7 +300,7 @@ func (s *Store) create(ctx context.Context) (err error) {
 
 // openWriter adds the writing connection to an open file.
 func (s *Store) openWriter(ctx context.Context, f *file) error {
-	db, err := sql.Open("sqlite", s.dsn(url.Values{"mode": {"rw"}, "_txlock": {"immediate"}, "_pragma": {s.busyPragma(), "synchronous(FULL)", "foreign_keys(1)"}}))
+	db, err := sql.Open("sqlite", s.dsn(url.Values{"mode": {"rw"}, "_txlock": {"immediate"}, "_pragma": {s.busyPragma(), "synchronous(FULL)", "foreign_keys(1)", "secure_delete(1)"}}))
 	if err != nil {
 		return err
 	}

@@ -190,6 +190,9 @@ func remove(ctx context.Context, tx *sql.Tx, now time.Time, o port.Object) error
 	if err := forget(ctx, tx, o.Ref); err != nil {
 		return err
 	}
+	if err := keepSecrets(ctx, tx, port.Write{Ref: o.Ref}); err != nil {
+		return err
+	}
 	if _, err := tx.ExecContext(ctx, `DELETE FROM objects WHERE kind = ? AND id = ?`, o.Kind, o.ID); err != nil {
 		return err
 	}

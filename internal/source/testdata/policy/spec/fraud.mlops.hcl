@@ -102,3 +102,9 @@ model_alias "champion" {
   version = model_version.current.version
   reason  = "Won the canary"
 }
+
+notification_channel "ops" {
+  name         = "ops"
+  alertmanager = { url = "https://alertmanager.example.com" }
+  severities   = ["page", "ticket"]
+}

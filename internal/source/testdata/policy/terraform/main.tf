@@ -102,3 +102,9 @@ resource "mlops_model_alias" "champion" {
   version = mlops_model_version.current.version
   reason  = "Won the canary"
 }
+
+resource "mlops_notification_channel" "ops" {
+  name         = "ops"
+  alertmanager = { url = "https://alertmanager.example.com" }
+  severities   = ["page", "ticket"]
+}

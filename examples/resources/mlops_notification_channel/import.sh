@@ -1,0 +1,1 @@
+terraform import mlops_notification_channel.tickets tickets
