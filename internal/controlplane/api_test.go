@@ -19,6 +19,7 @@ import (
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/client"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/token"
 )
 
 const (
@@ -363,10 +364,11 @@ func TestAReaderWhoHasTheRevisionIsToldSo(t *testing.T) {
 
 func TestAnAnswerAndTheLogHaveTheRequestsName(t *testing.T) {
 	log := &syncBuffer{}
-	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, token), Logger: slog.New(slog.NewJSONHandler(log, nil))})
+	secret := token.Generate()
+	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, map[string]string{"ci apply": secret}), Logger: slog.New(slog.NewJSONHandler(log, nil))})
 	for given, kept := range map[string]bool{"a-request/1:2": true, strings.Repeat("x", 128): true, strings.Repeat("x", 129): false, "two words": false, "": false} {
 		for _, path := range []string{"/v1/store", "/nowhere"} {
-			for _, authorization := range []string{"Bearer " + token, ""} {
+			for _, authorization := range []string{"Bearer " + secret, ""} {
 				request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
 				if err != nil {
 					t.Fatal(err)

@@ -23,6 +23,14 @@ type Options struct {
 // in the same process. It neither reads nor creates the file: that happens with
 // the first request that needs it. The closer releases the file.
 func OpenEmbedded(path string, options Options) (http.Handler, io.Closer, error) {
+	service, store, err := openService(path, options)
+	if err != nil {
+		return nil, nil, err
+	}
+	return NewHandler(service), store, nil
+}
+
+func openService(path string, options Options) (*Service, *sqlite.Store, error) {
 	store, err := sqlite.Open(path)
 	if err != nil {
 		return nil, nil, err
@@ -31,7 +39,7 @@ func OpenEmbedded(path string, options Options) (http.Handler, io.Closer, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	return NewHandler(NewService(registry, store.Policies(), options.Logger)), store, nil
+	return NewService(registry, store.Policies(), options.Logger), store, nil
 }
 
 func (o Options) registry(store *sqlite.Store) (port.Registry, error) {

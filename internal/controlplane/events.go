@@ -80,6 +80,7 @@ type event struct {
 	ID         string    `json:"id"`
 	UID        string    `json:"uid"`
 	Generation int64     `json:"generation"`
+	Actor      string    `json:"actor,omitempty"`
 }
 
 // events holds nothing while it writes the answer, so that a slow reader is in
@@ -107,7 +108,7 @@ func (h *handler) events(w http.ResponseWriter, r *http.Request, _ []string) err
 	}
 	items, next := make([]event, len(found)), after
 	for i, e := range found {
-		items[i] = event{e.Seq, e.At, e.Action, e.Kind, e.ID, e.UID, e.Generation}
+		items[i] = event{e.Seq, e.At, e.Action, e.Kind, e.ID, e.UID, e.Generation, e.Actor}
 		next = e.Seq
 	}
 	writeOK(w, struct {

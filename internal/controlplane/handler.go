@@ -13,14 +13,11 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/google/uuid"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
@@ -44,7 +41,11 @@ const (
 // NewHandler is the HTTP API over a service, which spec/openapi.yaml describes.
 // Errors are problem+json with a stable `code`.
 func NewHandler(service *Service) http.Handler {
-	h := &handler{service: service, log: service.log}
+	return observe(newHandler(service, service.log), service.log, nil)
+}
+
+func newHandler(service *Service, log *slog.Logger) *handler {
+	h := &handler{service: service, log: log}
 	h.table = h.routes()
 	return h
 }
@@ -77,6 +78,7 @@ func (h *handler) routes() []route {
 		{path: "/readyz", endpoints: map[string]endpoint{http.MethodGet: h.ready}},
 		{path: "/v1/openapi.yaml", endpoints: map[string]endpoint{http.MethodGet: h.openAPI}, media: mediaYAML},
 		{path: "/v1/store", endpoints: map[string]endpoint{http.MethodGet: h.store}},
+		{path: "/v1/audit", endpoints: map[string]endpoint{http.MethodGet: h.audit}},
 		{path: "/v1/events", endpoints: map[string]endpoint{http.MethodGet: h.events}},
 		{path: "/v1/resources:batchGet", endpoints: map[string]endpoint{http.MethodPost: h.batchGet}},
 	}
@@ -127,71 +129,15 @@ func (h *handler) routesOf(kind *spec.Kind) []route {
 	return routes
 }
 
-// recorder remembers what was answered, for the log. It leaves out the body of an
-// answer to HEAD.
-type recorder struct {
-	http.ResponseWriter
-	head   bool
-	status int
-}
-
-func (r *recorder) WriteHeader(status int) {
-	r.status = status
-	r.ResponseWriter.WriteHeader(status)
-}
-
-func (r *recorder) Write(data []byte) (int, error) {
-	if r.head {
-		return len(data), nil
-	}
-	return r.ResponseWriter.Write(data)
-}
-
-// Unwrap is for http.ResponseController.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
-
-func (h *handler) ServeHTTP(out http.ResponseWriter, r *http.Request) {
-	start := time.Now()
-	log := h.log.With("request_id", requestID(out, r))
-	w := &recorder{ResponseWriter: out, head: r.Method == http.MethodHead}
-	defer func() {
-		if cause := recover(); cause != nil {
-			if err, ok := cause.(error); ok && errors.Is(err, http.ErrAbortHandler) {
-				panic(cause)
-			}
-			log.ErrorContext(r.Context(), "panic", "method", r.Method, "path", r.URL.Path, "panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
-			if w.status == 0 {
-				writeProblem(w, fmt.Errorf("panic: %v", cause))
-			}
-		}
-		log.InfoContext(r.Context(), "request", "method", r.Method, "path", r.URL.Path, "status", w.status, "duration", time.Since(start))
-	}()
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := h.serve(w, r); err != nil {
-		if code := problemOf(err).Code; code == codeInternal || code == port.CodeStoreUnusable || code == port.CodeRegistryError {
-			log.ErrorContext(r.Context(), "request failed", "method", r.Method, "path", r.URL.Path, "code", string(code), "error", err, "cause", errors.Unwrap(err))
+		switch code := problemOf(err).Code; code {
+		case codeInternal, port.CodeStoreUnusable, port.CodeStoreFull, port.CodeRegistryError:
+			h.log.ErrorContext(r.Context(), "request failed", "request_id", port.CallerOf(r.Context()).RequestID,
+				"method", r.Method, "path", r.URL.Path, "code", string(code), "error", err, "cause", errors.Unwrap(err))
 		}
 		writeProblem(w, err)
 	}
-}
-
-// requestID is what the caller calls the request in X-Request-Id, or a new name.
-// The answer and the log have it, so that one leads to the other.
-func requestID(w http.ResponseWriter, r *http.Request) string {
-	const header, longest = "X-Request-Id", 128
-	if id := w.Header().Get(header); id != "" {
-		return id
-	}
-	id := r.Header.Get(header)
-	if id == "" || len(id) > longest || !isVisible(id) {
-		id = uuid.NewString()
-	}
-	w.Header().Set(header, id)
-	return id
-}
-
-// isVisible reports whether a text has nothing but visible ASCII characters.
-func isVisible(text string) bool {
-	return !strings.ContainsFunc(text, func(c rune) bool { return c < '!' || c > '~' })
 }
 
 func (h *handler) serve(w http.ResponseWriter, r *http.Request) error {
@@ -492,7 +438,12 @@ func (h *handler) history(w http.ResponseWriter, r *http.Request, ref port.Ref) 
 
 // by is the context of a request that writes, with who says to have sent it. It is
 // for people who read a history; what may be done, the token decides.
+//
+// Where there are tokens, it is the token's name: that, nobody can make up.
 func by(r *http.Request) context.Context {
+	if name := port.CallerOf(r.Context()).Name; name != "" {
+		return port.WithActor(r.Context(), name)
+	}
 	who := strings.Map(func(c rune) rune {
 		if c < ' ' || c == 0x7f || c == utf8.RuneError {
 			return -1

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
 )
@@ -31,9 +32,9 @@ func idempotencyKey(r *http.Request) (requestKey, error) {
 	if len(values) > 1 || key == "" || len(key) > maxKeyLength || !isVisible(key) {
 		return requestKey{}, invalid("Idempotency-Key is one key of 1 to %d visible ASCII characters, for instance a UUID that was made for this request.", maxKeyLength)
 	}
-	// All that says what is asked for: the same key with anything else is a
-	// mistake of the caller's.
-	return requestKey{key: key, head: fmt.Sprintf("%s %s?%s\n%q\n%q\n", r.Method, r.URL.EscapedPath(), r.URL.RawQuery, r.Header.Values("If-Match"), r.Header.Values("If-None-Match"))}, nil
+	// All that says what is asked for, and by whom: the same key with anything else is
+	// a mistake of the caller's.
+	return requestKey{key: key, head: fmt.Sprintf("%s\n%s %s?%s\n%q\n%q\n", port.CallerOf(r.Context()).Name, r.Method, r.URL.EscapedPath(), r.URL.RawQuery, r.Header.Values("If-Match"), r.Header.Values("If-None-Match"))}, nil
 }
 
 func (k requestKey) of(body []byte) port.Once {
@@ -44,4 +45,9 @@ func (k requestKey) of(body []byte) port.Once {
 	digest.Write([]byte(k.head))
 	digest.Write(body)
 	return port.Once{Key: k.key, Request: hex.EncodeToString(digest.Sum(nil))}
+}
+
+// isVisible reports whether a text has nothing but visible ASCII characters.
+func isVisible(text string) bool {
+	return !strings.ContainsFunc(text, func(c rune) bool { return c < '!' || c > '~' })
 }

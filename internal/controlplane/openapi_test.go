@@ -139,14 +139,14 @@ func reference(section, name string) map[string]any {
 
 // problems are the answers to failures, by status.
 var problems = map[string]string{
-	"400": "BadRequest", "401": "Unauthenticated", "404": "NotFound", "406": "NotAcceptable", "409": "Conflict",
+	"400": "BadRequest", "401": "Unauthenticated", "403": "PermissionDenied", "429": "RateLimited", "404": "NotFound", "406": "NotAcceptable", "409": "Conflict",
 	"412": "PreconditionFailed", "413": "PayloadTooLarge", "415": "UnsupportedMediaType", "422": "Unprocessable",
 	"428": "PreconditionRequired", "5XX": "ServerError",
 }
 
 func responses(statuses ...string) map[string]any {
 	out := map[string]any{}
-	for _, status := range append(statuses, "400", "401", "406", "5XX") {
+	for _, status := range append(statuses, "400", "401", "403", "406", "429", "5XX") {
 		out[status] = reference("responses", problems[status])
 	}
 	return out

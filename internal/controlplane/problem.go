@@ -25,6 +25,8 @@ const (
 	codeBatchFull            port.Code = "BATCH_FULL"
 	codeUnsupportedMediaType port.Code = "UNSUPPORTED_MEDIA_TYPE"
 	codeUnauthenticated      port.Code = "UNAUTHENTICATED"
+	codePermissionDenied     port.Code = "PERMISSION_DENIED"
+	codeRateLimited          port.Code = "RATE_LIMITED"
 	codeInternal             port.Code = "INTERNAL"
 )
 
@@ -62,6 +64,9 @@ var statuses = map[port.Code]int{
 	codeBatchFull:                 http.StatusRequestEntityTooLarge,
 	codeUnsupportedMediaType:      http.StatusUnsupportedMediaType,
 	codeUnauthenticated:           http.StatusUnauthorized,
+	codePermissionDenied:          http.StatusForbidden,
+	codeRateLimited:               http.StatusTooManyRequests,
+	port.CodeStoreFull:            http.StatusInsufficientStorage,
 	codeInternal:                  http.StatusInternalServerError,
 }
 
@@ -95,6 +100,9 @@ func problemOf(err error) problem {
 
 func writeProblem(w http.ResponseWriter, err error) {
 	p := problemOf(err)
+	if recorder, ok := w.(*statusRecorder); ok {
+		recorder.code = p.Code
+	}
 	if p.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
 	}

@@ -2,8 +2,6 @@ package controlplane
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -11,21 +9,20 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/mlflow"
-	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/token"
 )
 
-// minTokenLength keeps out tokens that can be guessed.
-const minTokenLength = 16
-
-// shutdownTime is how long running requests may take to end.
-const shutdownTime = 15 * time.Second
-
-// requestTime limits one request, waiting for locks included.
-const requestTime = 90 * time.Second
+// The limits of a server where the options set none.
+const (
+	defaultRequestTimeout  = 90 * time.Second
+	defaultShutdownTimeout = 30 * time.Second
+	defaultHeaderTimeout   = 10 * time.Second
+	defaultBodyTimeout     = 60 * time.Second
+	maxHeaderBytes         = 64 << 10
+)
 
 // ListenOptions says how to open the control plane to others.
 type ListenOptions struct {
@@ -36,13 +33,29 @@ type ListenOptions struct {
 	DataFile string
 	// MLflow, where it is set, is the registry of registered models.
 	MLflow *mlflow.Options
-	// TokenFile holds the bearer token that every request must carry, but for
-	// the health checks. White space around it does not count.
+	// TokenFile holds hashes of the bearer tokens (package token). Every request
+	// must carry one of them, but for the health checks. It is read again when it
+	// changes.
 	TokenFile string
-	// TLSCertFile and TLSKeyFile are in PEM form.
+	// TLSCertFile and TLSKeyFile are in PEM form. They are read again when they
+	// change.
 	TLSCertFile, TLSKeyFile string
+	// Rate is how many requests a second one token may send, or one address where
+	// there are no tokens, and twice as many at once; 0 is no limit.
+	Rate float64
+	// RequestTimeout limits one request, waiting for locks included; 0 is 90 s.
+	RequestTimeout time.Duration
+	// ShutdownTimeout is how long running requests may take to end; 0 is 30 s.
+	ShutdownTimeout time.Duration
+	// HeaderTimeout and BodyTimeout limit how long a caller may take to send the
+	// header and the whole of a request; 0 is 10 s and 60 s.
+	HeaderTimeout, BodyTimeout time.Duration
+	// Version is the program's, for the metrics.
+	Version string
 	// Logger gets one line a request; nil discards.
 	Logger *slog.Logger
+	// Reload has the token file and the certificate read again; may be nil.
+	Reload <-chan os.Signal
 	// OnListen is told the base URL once requests are answered.
 	OnListen func(baseURL string)
 }
@@ -50,29 +63,38 @@ type ListenOptions struct {
 // Serve answers requests until the context ends, then lets the running ones end
 // and returns nil.
 func Serve(ctx context.Context, o ListenOptions) (err error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
 	address, err := o.address(ctx)
 	if err != nil {
 		return err
 	}
-	var token string
+	watching := map[string]reloader{}
+	var tokens *watched[token.Set]
 	if o.TokenFile != "" {
-		if token, err = readToken(o.TokenFile); err != nil {
+		if tokens, err = watchTokens(o.TokenFile, o.Logger); err != nil {
 			return err
 		}
+		watching["tokens"] = tokens
 	}
 	var tlsConfig *tls.Config
 	if o.TLSCertFile != "" {
-		certificate, err := tls.LoadX509KeyPair(o.TLSCertFile, o.TLSKeyFile)
+		certificate, err := watch("certificate", []string{o.TLSCertFile, o.TLSKeyFile}, func() (*tls.Certificate, error) {
+			pair, err := tls.LoadX509KeyPair(o.TLSCertFile, o.TLSKeyFile)
+			return &pair, err
+		}, o.Logger)
 		if err != nil {
 			return fmt.Errorf("reading the TLS certificate and key: %w", err)
 		}
-		tlsConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{certificate}}
+		watching["certificate"] = certificate
+		tlsConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate.get(), nil }}
 	}
-	handler, closer, err := OpenEmbedded(o.DataFile, Options{MLflow: o.MLflow, Logger: o.Logger})
+	service, store, err := openService(o.DataFile, Options{MLflow: o.MLflow, Logger: o.Logger})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closer.Close()) }()
+	defer func() { err = errors.Join(err, store.Close()) }()
 
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", address)
@@ -83,40 +105,95 @@ func Serve(ctx context.Context, o ListenOptions) (err error) {
 	if tlsConfig != nil {
 		listener, scheme = tls.NewListener(listener, tlsConfig), "https"
 	}
+	requestTimeout := or(o.RequestTimeout, defaultRequestTimeout)
+	bodyTimeout := or(o.BodyTimeout, defaultBodyTimeout)
 	server := &http.Server{
 		BaseContext:       func(net.Listener) context.Context { return withStopping(context.WithoutCancel(ctx), ctx.Done()) },
-		Handler:           guard(handler, token),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       60 * time.Second,
-		WriteTimeout:      requestTime + 30*time.Second,
+		Handler:           o.handler(service, tokens, watching, requestTimeout),
+		ReadHeaderTimeout: or(o.HeaderTimeout, defaultHeaderTimeout),
+		ReadTimeout:       bodyTimeout,
+		WriteTimeout:      bodyTimeout + requestTimeout,
 		IdleTimeout:       120 * time.Second,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(discardIfNil(o.Logger).Handler(), slog.LevelWarn),
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
+	base := scheme + "://" + listener.Addr().String()
+	o.Logger.InfoContext(ctx, "listening", "address", base, "version", o.Version)
 	if o.OnListen != nil {
-		o.OnListen(scheme + "://" + listener.Addr().String())
+		o.OnListen(base)
 	}
-	select {
-	case err := <-served:
-		return fmt.Errorf("serving on %s: %w", o.Address, err)
-	case <-ctx.Done():
+	for ctx.Err() == nil {
+		select {
+		case err := <-served:
+			return fmt.Errorf("serving on %s: %w", o.Address, err)
+		case <-o.Reload:
+			for _, file := range watching {
+				file.reload()
+			}
+		case <-ctx.Done():
+		}
 	}
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	shutdownTimeout := or(o.ShutdownTimeout, defaultShutdownTimeout)
+	o.Logger.InfoContext(ctx, "ending: running requests may end", "seconds", shutdownTimeout.Seconds())
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(stop); err != nil {
 		_ = server.Close()
-		return fmt.Errorf("requests were still running %s after the end was asked for: %w", shutdownTime, err)
+		return fmt.Errorf("requests were still running %s after the end was asked for: %w", shutdownTimeout, err)
 	}
 	return nil
 }
 
-func discardIfNil(log *slog.Logger) *slog.Logger {
-	if log == nil {
-		return slog.New(slog.DiscardHandler)
+func or(set, otherwise time.Duration) time.Duration {
+	if set > 0 {
+		return set
 	}
-	return log
+	return otherwise
+}
+
+// reloader is a watched file of any content.
+type reloader interface {
+	reload()
+	valid() bool
+}
+
+// handler puts everything that a server needs around the API. From the outside
+// in: who is it, may they ask so often, may they ask for that at all.
+func (o ListenOptions) handler(service *Service, tokens *watched[token.Set], watching map[string]reloader, timeout time.Duration) http.Handler {
+	valid := map[string]func() bool{}
+	for name, file := range watching {
+		valid[name] = file.valid
+	}
+	m := newMetrics(o.Version, service.policies.Usage, valid, o.Logger)
+	scrape, api := m.handler(o.Logger), newHandler(service, o.Logger)
+	var next http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/metrics" && r.Method == http.MethodGet {
+			scrape.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
+	if tokens != nil {
+		next = authorized(next)
+	}
+	next = limited(audited(next, service.policies, o.Logger), newLimiter(o.Rate))
+	if tokens != nil {
+		next = authenticated(next, tokens, time.Now)
+	} else {
+		next = loopbackOnly(next)
+	}
+	return observe(within(next, timeout), o.Logger, m)
+}
+
+// within limits the time of a request.
+func within(next http.Handler, timeout time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), timeout)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 // address resolves the address, and refuses one that others can reach unless
@@ -153,54 +230,4 @@ func (o ListenOptions) address(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("%s can be reached from other machines: that needs a token (--token-file) and TLS (--tls-cert and --tls-key). For this machine alone, listen on 127.0.0.1", o.Address)
 	}
 	return net.JoinHostPort(host, fmt.Sprint(portNumber)), nil
-}
-
-func readToken(path string) (string, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("reading the token: %w", err)
-	}
-	token := strings.TrimSpace(string(data))
-	if len(token) < minTokenLength || strings.ContainsAny(token, " \t\r\n") {
-		return "", fmt.Errorf("%s must hold one token of at least %d characters: `openssl rand -hex 32` makes one", path, minTokenLength)
-	}
-	return token, nil
-}
-
-// guard lets in who has the token. Where there is none, and so only this machine
-// can connect, it lets in who addresses this machine by a name of its own: a web
-// page that had its own name point here cannot speak to the control plane.
-func guard(next http.Handler, token string) http.Handler {
-	want := sha256.Sum256([]byte(token))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTime)
-		defer cancel()
-		r = r.WithContext(ctx)
-		requestID(w, r)
-		switch {
-		case token == "":
-			if !isLoopbackName(r.Host) {
-				writeProblem(w, &port.Error{Code: codeUnauthenticated, Detail: "This control plane has no token and serves its own machine only: address it as localhost or 127.0.0.1."})
-				return
-			}
-		case r.URL.Path == "/healthz" || r.URL.Path == "/readyz":
-		default:
-			scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-			got := sha256.Sum256([]byte(strings.TrimSpace(given)))
-			if subtle.ConstantTimeCompare(got[:], want[:]) != 1 || !strings.EqualFold(scheme, "Bearer") {
-				writeProblem(w, &port.Error{Code: codeUnauthenticated, Detail: "The control plane wants a bearer token, and this is none of its own. Set `token` in the provider's configuration, or MLOPS_TOKEN."})
-				return
-			}
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-func isLoopbackName(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
-	ip := net.ParseIP(host)
-	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }

@@ -24,6 +24,7 @@ import (
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/client"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/token"
 )
 
 // serve runs a server until the test is over, and returns its base URL.
@@ -86,20 +87,46 @@ func certificate(t *testing.T) (certFile, keyFile string, pool *x509.CertPool) {
 	return certFile, keyFile, pool
 }
 
-func tokenFile(t *testing.T, token string) string {
+// tokenFile keeps secrets by name and role: "ci apply".
+func tokenFile(t *testing.T, secrets map[string]string) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(path, []byte(token+"\n"), 0o600); err != nil {
+	path := filepath.Join(t.TempDir(), "tokens")
+	for who, secret := range secrets {
+		addToken(t, path, who, secret, time.Time{})
+	}
+	return path
+}
+
+func addToken(t *testing.T, path, who, secret string, expires time.Time) {
+	t.Helper()
+	name, roleName, _ := strings.Cut(who, " ")
+	role, err := token.ParseRole(roleName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry, err := token.NewEntry(name, role, secret, time.Now(), expires)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := token.Append(path, entry); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func file(t *testing.T, content string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
 }
 
-const token = "correct-horse-battery-staple"
+const secret = "correct-horse-battery-staple-and-more"
 
 func TestAServerThatOthersReachNeedsATokenAndTLS(t *testing.T) {
 	cert, key, _ := certificate(t)
-	good, short := tokenFile(t, token), tokenFile(t, "short")
+	good, plain, none := tokenFile(t, map[string]string{"ci apply": secret}), file(t, secret), file(t, "mlops-tokens 1\n")
 	for name, tt := range map[string]struct {
 		o    controlplane.ListenOptions
 		says string
@@ -112,7 +139,8 @@ func TestAServerThatOthersReachNeedsATokenAndTLS(t *testing.T) {
 		"half of TLS":                  {controlplane.ListenOptions{Address: "127.0.0.1:0", TLSCertFile: cert}, "both"},
 		"no port":                      {controlplane.ListenOptions{Address: "127.0.0.1"}, "HOST:PORT"},
 		"no such port":                 {controlplane.ListenOptions{Address: "127.0.0.1:99999"}, "port"},
-		"a token that is too short":    {controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: short}, "openssl rand"},
+		"a token in plain text":        {controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: plain}, "mlopsctl token create --name ci --role apply --value-from"},
+		"no token in the file":         {controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: none}, "mlopsctl token create"},
 		"a token that is not there":    {controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: good + "x"}, "reading the token"},
 		"a key that is no key":         {controlplane.ListenOptions{Address: "127.0.0.1:0", TLSCertFile: cert, TLSKeyFile: good}, "TLS"},
 		"no data file":                 {controlplane.ListenOptions{Address: "127.0.0.1:0", DataFile: "-"}, "no path"},
@@ -132,7 +160,7 @@ func TestAServerThatOthersReachNeedsATokenAndTLS(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("does not say %q: %v", tt.says, err)
 			}
-			if err != nil && strings.Contains(err.Error(), "short") && !strings.Contains(err.Error(), "at least") {
+			if err != nil && strings.Contains(err.Error(), secret) {
 				t.Errorf("shows the token: %v", err)
 			}
 		})
@@ -143,7 +171,7 @@ func TestOnlyTheTokenOpensTheDoor(t *testing.T) {
 	cert, key, pool := certificate(t)
 	var log syncBuffer
 	base := serve(t, controlplane.ListenOptions{
-		Address: "0.0.0.0:0", TokenFile: tokenFile(t, token), TLSCertFile: cert, TLSKeyFile: key,
+		Address: "0.0.0.0:0", TokenFile: tokenFile(t, map[string]string{"ci apply": secret}), TLSCertFile: cert, TLSKeyFile: key,
 		Logger: slog.New(slog.NewJSONHandler(&log, nil)),
 	})
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(base, "https://"))
@@ -154,14 +182,14 @@ func TestOnlyTheTokenOpensTheDoor(t *testing.T) {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}
 	defer transport.CloseIdleConnections()
 	for header, want := range map[string]int{
-		"Bearer " + token:        http.StatusOK,
-		"bearer " + token:        http.StatusOK,
-		"":                       http.StatusUnauthorized,
-		"Bearer":                 http.StatusUnauthorized,
-		"Bearer " + token + "x":  http.StatusUnauthorized,
-		"Bearer " + token[1:]:    http.StatusUnauthorized,
-		"Basic " + token:         http.StatusUnauthorized,
-		"Bearer " + token + " x": http.StatusUnauthorized,
+		"Bearer " + secret:        http.StatusOK,
+		"bearer " + secret:        http.StatusOK,
+		"":                        http.StatusUnauthorized,
+		"Bearer":                  http.StatusUnauthorized,
+		"Bearer " + secret + "x":  http.StatusUnauthorized,
+		"Bearer " + secret[1:]:    http.StatusUnauthorized,
+		"Basic " + secret:         http.StatusUnauthorized,
+		"Bearer " + secret + " x": http.StatusUnauthorized,
 	} {
 		for path, want := range map[string]int{"/v1/store": want, "/healthz": http.StatusOK, "/readyz": http.StatusOK} {
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
@@ -184,7 +212,7 @@ func TestOnlyTheTokenOpensTheDoor(t *testing.T) {
 	}
 
 	// The client of the provider, with a body that must not reach the log.
-	c, err := client.New(client.Options{Endpoint: base, Token: token, Transport: transport})
+	c, err := client.New(client.Options{Endpoint: base, Token: secret, Transport: transport})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -193,7 +221,7 @@ func TestOnlyTheTokenOpensTheDoor(t *testing.T) {
 	if !strings.Contains(logged, `"path":"/v1/registered_model/fraud"`) || !strings.Contains(logged, `"status":201`) {
 		t.Errorf("the request is not in the log: %s", logged)
 	}
-	if strings.Contains(logged, token) || strings.Contains(logged, "refunds") {
+	if strings.Contains(logged, secret) || strings.Contains(logged, "refunds") {
 		t.Errorf("the log has the token or a body: %s", logged)
 	}
 }

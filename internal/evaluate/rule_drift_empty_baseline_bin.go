@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -16,6 +17,10 @@ var emptyBaselineBin = Rule{
 		b := s.declared.Binning.Fields()
 		if len(s.profiles) == 0 || spec.AnyUnknown(s.declared.Bins, s.declared.Binning, b.Method, b.Bins) {
 			return later
+		}
+		columns, _ := s.declared.File.Fields().Columns.Get()
+		if slices.ContainsFunc(columns, func(c spec.Value[string]) bool { return c.IsUnknown() }) {
+			return later // it may be the one with the empty bin
 		}
 		verdict := pass
 		for _, p := range s.profiles {

@@ -56,7 +56,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.SetVersionTemplate("mlopsctl {{.Version}}\n")
-	root.AddCommand(newLint(), newCompile(), newProfile(), newServe(), newExplain(), &cobra.Command{
+	root.AddCommand(newLint(), newCompile(), newProfile(), newServe(), newToken(), newBackup(), newExplain(), &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,

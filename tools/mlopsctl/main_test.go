@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/spf13/pflag"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/review"
 )
@@ -40,10 +41,11 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SOURCE_TESTDATA", source)
 			env.Setenv("PROFILE_TESTDATA", profiles)
+			env.Values[serverKey{}] = &server{}
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"exits": exits, "contract": contract,
+			"exits": exits, "contract": contract, "server": startServer, "signal": sendSignal, "request": request,
 		},
 	})
 }
@@ -145,6 +147,21 @@ func TestServeAnswersOnALoopbackAddressUntilItIsToldToStop(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("it ends with %v", err)
 	}
+}
+
+func TestTheDocumentationNamesEveryFlagOfTheServer(t *testing.T) {
+	page, err := os.ReadFile("../../docs/server.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	newServe().Flags().VisitAll(func(flag *pflag.Flag) {
+		if !strings.Contains(string(page), "`--"+flag.Name+"`") {
+			t.Errorf("docs/server.md does not say what --%s does", flag.Name)
+		}
+		if flag.DefValue != "" && !strings.Contains(string(page), "| `"+flag.DefValue+"` |") {
+			t.Errorf("docs/server.md does not say that --%s is %s", flag.Name, flag.DefValue)
+		}
+	})
 }
 
 // The policy of docs/lint.md is one that the linter accepts and the compiler knows.

@@ -3,6 +3,10 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -16,10 +20,17 @@ func newServe() *cobra.Command {
 		Short: "Serve the control plane's API to a team",
 		Long: `Serve the control plane's API to a team, from one SQLite file.
 
-An address that other machines can reach needs a token and TLS.`,
+An address that other machines can reach needs tokens and TLS. Token file and
+certificate are read again when they change, and on SIGHUP. On SIGTERM the
+running requests end first. The log is JSON lines on standard error.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			options.Logger = slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			options.Logger = slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
+			options.Version = version
+			hangups := make(chan os.Signal, 1)
+			signal.Notify(hangups, syscall.SIGHUP)
+			defer signal.Stop(hangups)
+			options.Reload = hangups
 			options.OnListen = func(base string) {
 				_, _ = fmt.Fprintln(cmd.OutOrStdout(), "Listening on", base) // it serves though nobody reads
 			}
@@ -29,8 +40,11 @@ An address that other machines can reach needs a token and TLS.`,
 	flags := cmd.Flags()
 	flags.StringVar(&options.Address, "listen", "127.0.0.1:8787", "`HOST:PORT` to listen on")
 	flags.StringVar(&options.DataFile, "data", "mlops.db", "the control plane's `FILE`; made where it does not exist")
-	flags.StringVar(&options.TokenFile, "token-file", "", "`FILE` with the bearer token that every request must carry")
+	flags.StringVar(&options.TokenFile, "token-file", "", "`FILE` of hashed bearer tokens, one of which every request must carry: see mlopsctl token")
 	flags.StringVar(&options.TLSCertFile, "tls-cert", "", "TLS certificate `FILE`, PEM")
 	flags.StringVar(&options.TLSKeyFile, "tls-key", "", "TLS key `FILE`, PEM")
+	flags.Float64Var(&options.Rate, "rate", 200, "requests a `SECOND` that one token may send, or one address where there are no tokens; twice as many at once; 0 is no limit")
+	flags.DurationVar(&options.RequestTimeout, "request-timeout", 90*time.Second, "`TIME` that one request may take, waiting for locks included")
+	flags.DurationVar(&options.ShutdownTimeout, "shutdown-timeout", 30*time.Second, "`TIME` that running requests may take to end after SIGTERM")
 	return cmd
 }

@@ -30,6 +30,9 @@ const (
 	CodeUnavailable Code = "UNAVAILABLE"
 	// CodeStoreUnusable: the file cannot be read or written; a person must help.
 	CodeStoreUnusable Code = "STORE_UNUSABLE"
+	// CodeStoreFull: the disk is full, or a quota or limit on file sizes is
+	// reached. Nothing was changed, and reads go on.
+	CodeStoreFull Code = "STORE_FULL"
 	// CodeRegistryError: the external registry refused, or is not one.
 	CodeRegistryError Code = "REGISTRY_ERROR"
 )

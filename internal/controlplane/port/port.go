@@ -195,6 +195,8 @@ type Event struct {
 	Ref
 	UID        string
 	Generation int64
+	// Actor is the name of the token that wrote; empty where none was asked for.
+	Actor string
 }
 
 // The actions of events.
@@ -284,8 +286,11 @@ type Policies interface {
 	Moves(ctx context.Context, alias string, before int64, limit int) ([]Move, error)
 	// RecordMove appends a move that happened in another store.
 	RecordMove(ctx context.Context, alias string, m Move) error
+	Auditor
 	// Info identifies the store.
 	Info(ctx context.Context) (Info, error)
+	// Usage says how much the store holds.
+	Usage(ctx context.Context) (Usage, error)
 	// Ready reports whether the store can answer.
 	Ready(ctx context.Context) error
 }
@@ -296,4 +301,12 @@ type Info struct {
 	ID string
 	// Exists is false until the first write.
 	Exists bool
+}
+
+// Usage is how much a store holds.
+type Usage struct {
+	// Bytes is the size on the disk.
+	Bytes int64
+	// Objects counts the objects of each kind that is there.
+	Objects map[string]int64
 }

@@ -20,6 +20,13 @@ func unusable(err error, format string, args ...any) error {
 	return &port.Error{Code: port.CodeStoreUnusable, Detail: fmt.Sprintf(format, args...), Err: err}
 }
 
+func full(err error, path string) error {
+	return &port.Error{
+		Code: port.CodeStoreFull, Err: err,
+		Detail: fmt.Sprintf("%s cannot grow: the disk is full, or a quota or a limit on file sizes is reached (%v). Nothing was changed, and reads go on; free some space, then try again.", path, err),
+	}
+}
+
 // classify turns an error of the file system or of SQLite into one that says
 // the path, what is wrong and what helps. Errors of the port pass unchanged.
 func (s *Store) classify(err error) error {
@@ -40,12 +47,18 @@ func (s *Store) classify(err error) error {
 		case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
 			return unusable(err, "%s cannot be opened. The user needs read and write permission on the file and on the directory %s, where SQLite keeps its journal.", s.path, filepath.Dir(s.path))
 		case sqlite3.SQLITE_FULL:
-			return unusable(err, "%s cannot grow: the disk is full. Nothing was changed; free some space, then try again.", s.path)
+			return full(err, s.path)
 		case sqlite3.SQLITE_NOTADB:
 			return unusable(err, "%s is not a SQLite database. Set another path, or move the file away.", s.path)
 		case sqlite3.SQLITE_CORRUPT:
 			return unusable(err, "%s is damaged (%v). Restore it from a backup; `sqlite3 FILE .recover` may save what is left.", s.path, err)
 		case sqlite3.SQLITE_IOERR:
+			switch e.Code() {
+			case sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE:
+				// What SQLite makes of a quota or a limit; it says SQLITE_FULL only
+				// of a full disk.
+				return full(err, s.path)
+			}
 			return unusable(err, "%s cannot be read or written: %v. Check the disk; network file systems without locks do not work.", s.path, err)
 		}
 	}

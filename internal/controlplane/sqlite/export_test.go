@@ -14,5 +14,8 @@ var Layout1 = layout1
 // Reads are the statements that read, by what they read.
 var Reads = map[string]string{
 	"an object": selectObject, "a page of objects": selectPage, "a page of a model's objects": selectModelPage, "a model's children": selectChildren,
-	"a page of events": selectEvents, "an answer to a key": selectAnswer, "the answers that are old": deleteAnswers,
+	"a page of events": selectEvents, "a page of the audit log": selectEntries, "an answer to a key": selectAnswer, "the answers that are old": deleteAnswers,
 }
+
+// SchemaVersion is the newest layout.
+var SchemaVersion = schemaVersion

@@ -27,7 +27,8 @@ const (
 	selectPage      = `SELECT ` + columns + ` FROM objects WHERE kind = ? AND id > ? ORDER BY id LIMIT ?`
 	selectModelPage = `SELECT ` + columns + ` FROM objects WHERE model = ? AND model <> '' AND kind = ? AND id > ? ORDER BY id LIMIT ?`
 	selectChildren  = `SELECT kind, id FROM objects WHERE model = ? AND model <> '' ORDER BY kind, id LIMIT ?`
-	selectEvents    = `SELECT seq, at, action, kind, id, uid, generation FROM events WHERE seq > ? ORDER BY seq LIMIT ?`
+	selectEntries   = `SELECT seq, at, action, kind, id, uid, generation, actor, address, request_id, from_etag, to_etag, code FROM events WHERE seq > ? ORDER BY seq LIMIT ?`
+	selectEvents    = `SELECT seq, at, action, kind, id, uid, generation, actor, address, request_id, from_etag, to_etag, code FROM events WHERE seq > ? AND code = '' ORDER BY seq LIMIT ?`
 	selectAnswer    = `SELECT request, answer FROM idempotency WHERE key = ? AND expires_at > ?`
 	deleteAnswers   = `DELETE FROM idempotency WHERE expires_at <= ?`
 )
@@ -149,24 +150,25 @@ func putIn(ctx context.Context, tx *sql.Tx, now time.Time, w port.Write) (port.O
 		}
 	}
 	out := port.Object{Ref: w.Ref, UID: uuid.NewString(), Generation: 1, CreatedAt: now, UpdatedAt: now, Attributes: w.Attributes}
-	action := port.Created
+	action, from := port.Created, ""
 	if current != nil {
+		from = current.ETag
 		out.UID, out.Generation, out.CreatedAt = current.UID, current.Generation+1, current.CreatedAt
 		action = port.Updated
 	}
 	out.ETag = etag(out.UID, out.Generation)
-	return out, store(ctx, tx, now, action, out, w.Model, target)
+	return out, store(ctx, tx, now, action, out, from, w.Model, target)
 }
 
 // store writes an object and its event.
-func store(ctx context.Context, tx *sql.Tx, now time.Time, action string, o port.Object, model, target string) error {
+func store(ctx context.Context, tx *sql.Tx, now time.Time, action string, o port.Object, from, model, target string) error {
 	if _, err := tx.ExecContext(ctx, `
 		INSERT INTO objects (kind, id, model, target, uid, generation, created_at, updated_at, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (kind, id) DO UPDATE SET model = excluded.model, target = excluded.target, generation = excluded.generation, updated_at = excluded.updated_at, attributes = excluded.attributes`,
 		o.Kind, o.ID, model, target, o.UID, o.Generation, now.UnixMilli(), now.UnixMilli(), string(o.Attributes)); err != nil {
 		return err
 	}
-	return record(ctx, tx, action, o, now)
+	return record(ctx, tx, action, o, from, o.ETag, now)
 }
 
 func needModel(ctx context.Context, tx *sql.Tx, ref port.Ref, name string) error {
@@ -230,10 +232,4 @@ func refs(ctx context.Context, q rowsQuerier, query string, arguments ...any) ([
 		out = append(out, ref)
 	}
 	return out, rows.Err()
-}
-
-func record(ctx context.Context, tx *sql.Tx, action string, o port.Object, now time.Time) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO events (at, action, kind, id, uid, generation) VALUES (?, ?, ?, ?, ?, ?)`,
-		now.UnixMilli(), action, o.Kind, o.ID, o.UID, o.Generation)
-	return err
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"os"
 	"time"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
@@ -80,34 +81,7 @@ func (p policies) Children(ctx context.Context, model string) ([]port.Ref, error
 	return refs, p.store.classify(err)
 }
 
-func (p policies) Events(ctx context.Context, after int64, limit int) ([]port.Event, error) {
-	f, err := p.store.forReading(ctx)
-	if err != nil || f == nil {
-		return nil, err
-	}
-	rows, err := f.read.QueryContext(ctx, selectEvents, after, limit)
-	if err != nil {
-		return nil, p.store.classify(err)
-	}
-	defer func() { _ = rows.Close() }()
-	var events []port.Event
-	for rows.Next() {
-		var e port.Event
-		var at int64
-		if err := rows.Scan(&e.Seq, &at, &e.Action, &e.Kind, &e.ID, &e.UID, &e.Generation); err != nil {
-			return nil, p.store.classify(err)
-		}
-		e.At = time.UnixMilli(at).UTC()
-		events = append(events, e)
-	}
-	return events, p.store.classify(rows.Err())
-}
-
 func (p policies) NextWrite() <-chan struct{} { return p.store.nextWrite() }
-
-func (p policies) Record(ctx context.Context, action string, o port.Object) error {
-	return p.store.transact(ctx, func(tx *sql.Tx, now time.Time) error { return record(ctx, tx, action, o, now) })
-}
 
 func (p policies) Recall(ctx context.Context, key port.Once) (*port.Object, error) {
 	// Looking for an answer must not make a file.
@@ -133,6 +107,34 @@ func (p policies) Info(ctx context.Context) (port.Info, error) {
 		return port.Info{}, err
 	}
 	return port.Info{ID: f.storeID, Exists: true}, nil
+}
+
+// Usage counts the file and its write-ahead log.
+func (p policies) Usage(ctx context.Context) (port.Usage, error) {
+	f, err := p.store.forReading(ctx)
+	if err != nil || f == nil {
+		return port.Usage{}, err
+	}
+	usage := port.Usage{Objects: map[string]int64{}}
+	for _, suffix := range []string{"", "-wal"} {
+		if info, err := os.Stat(p.store.path + suffix); err == nil {
+			usage.Bytes += info.Size()
+		}
+	}
+	rows, err := f.read.QueryContext(ctx, `SELECT kind, count(*) FROM objects GROUP BY kind`)
+	if err != nil {
+		return port.Usage{}, p.store.classify(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var kind string
+		var count int64
+		if err := rows.Scan(&kind, &count); err != nil {
+			return port.Usage{}, p.store.classify(err)
+		}
+		usage.Objects[kind] = count
+	}
+	return usage, p.store.classify(rows.Err())
 }
 
 func (p policies) Ready(ctx context.Context) error { return p.store.ready(ctx) }

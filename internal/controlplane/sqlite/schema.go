@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 )
@@ -12,6 +13,8 @@ const (
 	// applicationID marks the file as a control plane's: "mlop" in ASCII, at
 	// byte 68 of the file, where `file` and SQLite look for it.
 	applicationID = 0x6d6c6f70
+	// layoutOfAudit is the first layout whose events say who wrote.
+	layoutOfAudit = 2
 )
 
 // schemaVersion is the newest layout that this program can read and write; a
@@ -20,9 +23,10 @@ var schemaVersion = len(layouts)
 
 // layouts are the steps that made the layout what it is: the statements at index
 // i lead from layout i to i+1. An empty file takes them all, an older one those
-// that it lacks, with its first write. A step is never changed once it was
-// released, and only adds: older releases go on writing to a file that is open.
-var layouts = [][]string{layout1, layout2, layoutVersions}
+// that it lacks, with its first write; it can be read before. A step is never
+// changed once it was released, and only adds: older releases go on writing to a
+// file that they have open.
+var layouts = [][]string{layout1, slices.Concat(layoutIdempotency, layoutVersions, layoutAudit)}
 
 // layout1 makes an empty file ours. `model` repeats the registered model of an
 // object's key, so that a model's children are found without reading documents.
@@ -55,8 +59,8 @@ var layout1 = []string{
 	) STRICT`,
 }
 
-// layout2 remembers what was answered to writes with an idempotency key.
-var layout2 = []string{
+// layoutIdempotency remembers what was answered to writes with an idempotency key.
+var layoutIdempotency = []string{
 	`CREATE TABLE idempotency (
 		key        TEXT    NOT NULL PRIMARY KEY,
 		request    TEXT    NOT NULL, -- digest of the request that the key stands for
@@ -101,6 +105,18 @@ var layoutVersions = []string{
 	`CREATE INDEX moves_of_alias ON moves (alias, seq)`,
 }
 
+// layoutAudit makes the events an audit log: who wrote, from which revision to
+// which, and whose writes were refused.
+var layoutAudit = []string{
+	`ALTER TABLE events ADD COLUMN actor      TEXT NOT NULL DEFAULT ''`,
+	`ALTER TABLE events ADD COLUMN address    TEXT NOT NULL DEFAULT ''`,
+	`ALTER TABLE events ADD COLUMN request_id TEXT NOT NULL DEFAULT ''`,
+	`ALTER TABLE events ADD COLUMN from_etag  TEXT NOT NULL DEFAULT ''`,
+	`ALTER TABLE events ADD COLUMN to_etag    TEXT NOT NULL DEFAULT ''`,
+	// Why a write was refused; empty for one that was carried out.
+	`ALTER TABLE events ADD COLUMN code       TEXT NOT NULL DEFAULT ''`,
+}
+
 // initialise lays out a file that holds nothing. Everything happens in one
 // transaction of SQLite's rollback journal: other processes see an empty file
 // or a complete one, and never one without its application id.
@@ -141,7 +157,7 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if version >= schemaVersion {
-		return nil
+		return nil // another process was faster
 	}
 	if err := raise(ctx, tx, version); err != nil {
 		return err

@@ -23,6 +23,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
@@ -81,6 +82,9 @@ type file struct {
 	storeID string
 	read    *sql.DB
 	write   *sql.DB // nil until the first write
+	// layout is the file's when it was opened, or after it was migrated; a newer
+	// one only adds to it.
+	layout atomic.Int32
 	// frozen says that nothing can be written beside the file, so that SQLite
 	// was told to take it as it is.
 	frozen bool
@@ -261,6 +265,7 @@ func (s *Store) tryReader(ctx context.Context, info os.FileInfo, frozen bool) (_
 	if err != nil {
 		return nil, err
 	}
+	f.layout.Store(int32(version))
 	return f, nil
 }
 
@@ -328,6 +333,7 @@ func (s *Store) openWriter(ctx context.Context, f *file) error {
 		_ = db.Close()
 		return err
 	}
+	f.layout.Store(int32(schemaVersion))
 	f.write = db
 	return nil
 }

@@ -37,6 +37,8 @@ func TestMain(m *testing.M) {
 	switch mode := os.Getenv(childMode); mode {
 	case "":
 		os.Exit(m.Run())
+	case "fill up":
+		fillUp(os.Getenv(childPath))
 	case "write":
 		writeUntilKilled(os.Getenv(childPath), os.Getenv(childName), 1<<30)
 	case "write 100":
@@ -432,6 +434,7 @@ func TestReadsCostWhatTheyReturn(t *testing.T) {
 		"a page of objects":           {"SEARCH objects USING INDEX sqlite_autoindex_objects_1 (kind=? AND id>?)"},
 		"a page of a model's objects": {"SEARCH objects USING INDEX objects_of_model (model=? AND kind=? AND id>?)"},
 		"a model's children":          {"SEARCH objects USING COVERING INDEX objects_of_model (model=?)"},
+		"a page of the audit log":     {"SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
 		"a page of events":            {"SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
 		"an answer to a key":          {"SEARCH idempotency USING PRIMARY KEY (key=?)"},
 		"the answers that are old":    {"SEARCH idempotency USING INDEX idempotency_by_expiry (expires_at<?)"},

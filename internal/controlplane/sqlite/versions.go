@@ -41,7 +41,7 @@ func addIn(ctx context.Context, tx *sql.Tx, now time.Time, a port.Addition) (por
 	if _, err := tx.ExecContext(ctx, `INSERT INTO unacknowledged (kind, id, model, key, at) VALUES (?, ?, ?, ?, ?)`, out.Kind, out.ID, a.Model, a.Once.Key, now.UnixMilli()); err != nil {
 		return port.Object{}, err
 	}
-	return out, store(ctx, tx, now, port.Created, out, a.Model, "")
+	return out, store(ctx, tx, now, port.Created, out, "", a.Model, "")
 }
 
 func (s *Store) unacknowledged(ctx context.Context, kind, model string) ([]port.Added, error) {
@@ -193,7 +193,7 @@ func remove(ctx context.Context, tx *sql.Tx, now time.Time, o port.Object) error
 	if _, err := tx.ExecContext(ctx, `DELETE FROM objects WHERE kind = ? AND id = ?`, o.Kind, o.ID); err != nil {
 		return err
 	}
-	return record(ctx, tx, port.Deleted, o, now)
+	return record(ctx, tx, port.Deleted, o, o.ETag, "", now)
 }
 
 func recordMove(ctx context.Context, tx *sql.Tx, alias string, m port.Move) error {
