@@ -49,7 +49,8 @@ func aliasName() Constraint {
 	allowed, unsafe := regexp.MustCompile(`^[A-Za-z0-9_-]+$`), regexp.MustCompile(`[^A-Za-z0-9_-]+`)
 	number := regexp.MustCompile(`^[vV]?[0-9]+$`)
 	return Constraint{
-		Describe: fmt.Sprintf("Letters, digits, `_` and `-`, at most %d of them; neither `latest` nor anything that reads as a version, such as `v1` or `7`.", maxAlias),
+		Describe:   fmt.Sprintf("Letters, digits, `_` and `-`, at most %d of them; neither `latest` nor anything that reads as a version, such as `v1` or `7`.", maxAlias),
+		JSONSchema: map[string]any{"minLength": 1, "maxLength": maxAlias, "pattern": allowed.String()},
 		Check: func(v cty.Value) (string, string) {
 			name := v.AsString()
 			switch {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
@@ -402,11 +403,12 @@ func (h *handler) history(w http.ResponseWriter, r *http.Request, ref port.Ref) 
 	if err != nil {
 		return err
 	}
-	var before int64
-	if text := query.Get("before"); text != "" {
-		if before, err = strconv.ParseInt(text, 10, 64); err != nil || before < 1 {
-			return invalid("before is the seq of the oldest move you have, not %s.", quote(text))
-		}
+	before, err := wholeNumber(query, "before", math.MaxInt64, "from 1, the seq of the oldest move you have")
+	if err == nil && before == 0 {
+		err = invalid("before is the seq of the oldest move you have, a whole number from 1, not 0.")
+	}
+	if err != nil {
+		return err
 	}
 	size, err := pageSize(query)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -212,20 +213,33 @@ func kindPaths() map[string]any {
 	for _, kind := range spec.All() {
 		name := schemaName(kind)
 		attributes := kind.JSONSchema()["properties"].(map[string]any)
-		var names []any
+		// names are those of an object; anywhere are names to look under, where any
+		// name is right, and finds nothing.
+		var names, anywhere []any
 		followers := map[string]any{}
 		for _, key := range kind.Key {
-			schema := map[string]any{"type": "integer", "minimum": 1, "description": kind.Description(kind.Numbered)}
+			schema := map[string]any{"type": "integer", "minimum": 1, "maximum": math.MaxInt32, "description": kind.Description(kind.Numbered)}
 			if key != kind.Numbered {
 				schema = maps.Clone(attributes[key].(map[string]any))
 			}
 			description := schema["description"]
 			delete(schema, "description")
 			names = append(names, map[string]any{"name": key, "in": "path", "required": true, "description": description, "schema": schema})
+			if key != kind.Numbered {
+				schema = map[string]any{"type": "string", "minLength": 1}
+			}
+			anywhere = append(anywhere, map[string]any{"name": key, "in": "path", "required": true, "description": description, "schema": schema})
 			followers["path."+key] = "$request.path." + key
 		}
 		answer := func(description string) map[string]any {
-			// What can be done next with the object that was answered.
+			return map[string]any{
+				"description": description,
+				"headers":     map[string]any{"ETag": reference("headers", "ETag"), "X-Request-Id": reference("headers", "RequestId")},
+				"content":     map[string]any{"application/json": map[string]any{"schema": reference("schemas", name)}},
+			}
+		}
+		// linked is an answer with what can be done next with the object in it.
+		linked := func(description string) map[string]any {
 			links := map[string]any{}
 			for _, next := range []string{"get", "replace", "delete"} {
 				parameters := maps.Clone(followers)
@@ -239,12 +253,9 @@ func kindPaths() map[string]any {
 				}
 				links[next] = map[string]any{"operationId": operation, "parameters": parameters}
 			}
-			return map[string]any{
-				"description": description,
-				"headers":     map[string]any{"ETag": reference("headers", "ETag"), "X-Request-Id": reference("headers", "RequestId")},
-				"content":     map[string]any{"application/json": map[string]any{"schema": reference("schemas", name)}},
-				"links":       links,
-			}
+			out := answer(description)
+			out["links"] = links
+			return out
 		}
 		operation := func(id, summary string, parameters []any, answers map[string]any, statuses ...string) map[string]any {
 			all := responses(statuses...)
@@ -255,11 +266,14 @@ func kindPaths() map[string]any {
 			}
 			return out
 		}
-		put := operation("put"+name, "Create or replace", []any{
-			reference("parameters", "IfNoneMatchToCreate"), reference("parameters", "IfMatchToReplace"), reference("parameters", "IdempotencyKey"),
-		}, map[string]any{
-			"200": answer("The revision that replaced another."), "201": answer("The object was created."),
-		}, "404", "409", "412", "413", "415", "422", "428")
+		ways := []any{reference("parameters", "IfNoneMatchToCreate"), reference("parameters", "IfMatchToReplace"), reference("parameters", "IdempotencyKey")}
+		answers := map[string]any{"200": linked("The revision that replaced another."), "201": linked("The object was created.")}
+		summary := "Create or replace"
+		if kind.Numbered != "" { // created by POST, which numbers it
+			ways, summary = []any{reference("parameters", "IfMatch"), reference("parameters", "IdempotencyKey")}, "Replace"
+			delete(answers, "201")
+		}
+		put := operation("put"+name, summary, ways, answers, "404", "409", "412", "413", "415", "422", "428")
 		put["requestBody"] = map[string]any{"required": true, "content": map[string]any{"application/json": map[string]any{"schema": map[string]any{
 			"type": "object", "additionalProperties": false, "required": []string{"attributes"},
 			"properties": map[string]any{"attributes": reference("schemas", name+"Attributes")},
@@ -284,29 +298,30 @@ func kindPaths() map[string]any {
 		named := "/v1/" + kind.Name + "/{" + strings.Join(kind.Key, "}/{") + "}"
 		if kind.Numbered != "" {
 			under := strings.TrimSuffix(named, "/{"+kind.Numbered+"}")
-			add := operation("add"+name, "Add the next one", []any{reference("parameters", "IdempotencyKey")},
-				map[string]any{"201": answer("The object was added, by this request or by one before with its key.")}, "409", "413", "415", "422")
+			added := answer("The object was added, by this request or by one before with its key.")
+			added["headers"].(map[string]any)["Location"] = reference("headers", "Location") //nolint:forcetypeassert // made above
+			add := operation("add"+name, "Add the next one", []any{reference("parameters", "IdempotencyKeyToAdd")}, map[string]any{"201": added}, "409", "413", "415", "422")
 			add["description"] = "The control plane gives the number. The key is needed: it tells a second attempt from a second object."
 			add["requestBody"] = put["requestBody"]
 			paths[under] = map[string]any{
-				"parameters": names[:len(names)-1],
+				"parameters": anywhere[:len(anywhere)-1],
 				"get": operation("list"+name+"Under", "List those of one model", []any{reference("parameters", "PageSize"), reference("parameters", "PageToken")},
 					map[string]any{"200": page}),
 				"post": add,
 			}
 			waiting := operation("unacknowledged"+name, "List what was added and not acknowledged", nil, map[string]any{"200": items("AddedList")})
 			waiting["description"] = "Of the last 24 hours, oldest first. Whoever died before it kept the answer finds by its key what it added."
-			paths[strings.Replace(under, "/v1/", "/v1/unacknowledged/", 1)] = map[string]any{"parameters": names[:len(names)-1], "get": waiting}
+			paths[strings.Replace(under, "/v1/", "/v1/unacknowledged/", 1)] = map[string]any{"parameters": anywhere[:len(anywhere)-1], "get": waiting}
 			paths[strings.Replace(named, "/v1/", "/v1/unacknowledged/", 1)] = map[string]any{
-				"parameters": names,
+				"parameters": anywhere,
 				"delete":     operation("acknowledge"+name, "Say that the answer to an addition is kept", nil, map[string]any{"204": reference("responses", "Deleted")}),
 			}
 		}
 		if kind.Name == "model_alias" {
-			before := map[string]any{"name": "before", "in": "query", "schema": map[string]any{"type": "integer", "minimum": 1}, "description": "The `seq` of the oldest move that is known."}
+			before := map[string]any{"name": "before", "in": "query", "schema": map[string]any{"type": "integer", "format": "int64", "minimum": 1}, "description": "The `seq` of the oldest move that is known."}
 			history := operation("history"+name, "Read the moves, newest first", []any{before, reference("parameters", "PageSize")}, map[string]any{"200": items("MoveList")})
 			history["description"] = "The history outlives the alias; of one that never was, it is empty."
-			paths[named+"/history"] = map[string]any{"parameters": names, "get": history}
+			paths[named+"/history"] = map[string]any{"parameters": anywhere, "get": history}
 		}
 		paths["/v1/"+kind.Name] = map[string]any{
 			"get": operation("list"+name, "List by id", []any{reference("parameters", "PageSize"), reference("parameters", "PageToken")}, map[string]any{
@@ -316,7 +331,7 @@ func kindPaths() map[string]any {
 		paths[named] = map[string]any{
 			"parameters": names,
 			"get": operation("get"+name, "Read", []any{reference("parameters", "IfNoneMatchToRead")}, map[string]any{
-				"200": answer("The object."), "304": reference("responses", "NotModified"),
+				"200": linked("The object."), "304": reference("responses", "NotModified"),
 			}, "404"),
 			"put": put,
 			"delete": operation("delete"+name, "Delete", removeParameters, map[string]any{

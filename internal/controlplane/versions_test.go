@@ -236,6 +236,7 @@ func TestRequestsForVersionsAndAliases(t *testing.T) {
 		"the history of an alias":             {"GET", "/v1/model_alias/fraud/champion/history", "", "", 200, "", `"to":1,"reason":"r"`},
 		"the history before a move":           {"GET", "/v1/model_alias/fraud/champion/history?before=1", "", "", 200, "", `"items":[]`},
 		"the history before nothing":          {"GET", "/v1/model_alias/fraud/champion/history?before=0", "", "", 400, "INVALID_ARGUMENT", "before"},
+		"the history before an empty":         {"GET", "/v1/model_alias/fraud/champion/history?before=", "", "", 400, "INVALID_ARGUMENT", "before"},
 		"the history of what has none":        {"GET", "/v1/baseline/fraud/score/history", "", "", 400, "INVALID_ARGUMENT", "model/name"},
 		"what waits for an answer":            {"GET", "/v1/unacknowledged/model_version/fraud", "", "", 200, "", `"id":"fraud/1","idempotency_key":`},
 		"an answer that nobody waits for":     {"DELETE", "/v1/unacknowledged/model_version/fraud/77", "", "", 204, "", ""},

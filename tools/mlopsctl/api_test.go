@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -69,7 +70,11 @@ func startServe(t *testing.T) string {
 func TestTheServerKeepsTheContractOfTheDocument(t *testing.T) {
 	python := testtools.Require(t, testtools.PythonSchemathesis)
 	base := startServe(t)
-	put(t, base+"/v1/registered_model/fraud", `{"attributes":{"name":"fraud"}}`)
+	write(t, http.MethodPut, base+"/v1/registered_model/fraud", `{"attributes":{"name":"fraud"}}`)
+	for range 4 {
+		write(t, http.MethodPost, base+"/v1/model_version/fraud", `{"attributes":{"model":"fraud","source":"runs:/0f3c5b7a9d1e4c2f8a6b0d9e7c5f3a1b/model"}}`)
+	}
+	write(t, http.MethodPut, base+"/v1/model_alias/fraud/champion", `{"attributes":{"model":"fraud","alias":"champion","version":1}}`)
 
 	testdata, err := filepath.Abs("testdata/schemathesis")
 	if err != nil {
@@ -93,14 +98,16 @@ func TestTheServerKeepsTheContractOfTheDocument(t *testing.T) {
 	checkReached(t, record)
 }
 
-func put(t *testing.T, address, body string) {
+// write creates an object.
+func write(t *testing.T, method, address, body string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPut, address, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
 	request.Header.Set("Authorization", "Bearer "+apiToken)
 	request.Header.Set("If-None-Match", "*")
+	request.Header.Set("Idempotency-Key", rand.Text())
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)

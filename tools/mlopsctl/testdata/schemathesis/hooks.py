@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import schemathesis
 
+NAMES = {"model", "name", "alias"}  # attributes that are in the address
 REVISION = re.compile(r'^"[0-9a-f-]{36}\.[0-9]+"$')  # an ETag that the server gave
 
 
@@ -19,16 +20,23 @@ def valid(case):
 def before_call(context, case, kwargs):
     if isinstance(case.query, dict) and str(case.query.get("wait", "")).isdecimal():
         case.query["wait"] = min(int(case.query["wait"]), 1)  # nobody writes meanwhile
-    if not valid(case) or case.method.upper() != "PUT" or not isinstance(case.body, dict):
+    if not valid(case):
         return
-    # The names in the address and in the attributes are the same, and most models
-    # are the one that the test has made.
-    attributes = case.body.get("attributes")
-    if not isinstance(attributes, dict):
+    path, method = case.path_parameters, case.method.upper()
+    # Most models are the one that the test has made, which has versions and an alias.
+    if "model" in path and (method in ("PUT", "POST") or "version" in path or "alias" in path):
+        path["model"] = "fraud"
+    if case.meta.phase.name.value != "stateful":
+        if "version" in path:
+            path["version"] = 1 + int(path["version"]) % 4
+        if "alias" in path and len(path["alias"]) % 2:
+            path["alias"] = "champion"
+    if not isinstance(case.body, dict) or not isinstance(case.body.get("attributes"), dict):
         return
     # Attributes that fit the schema are mostly at odds with each other. Every second
     # time they are the document's example with one of them in it, or none.
-    drawn = sorted(set(attributes) - {"model", "name"})
+    attributes = case.body["attributes"]
+    drawn = sorted(set(attributes) - NAMES)
     choice = zlib.crc32(json.dumps(attributes, sort_keys=True).encode())
     if choice % 2:
         content = case.operation.definition.raw["requestBody"]["content"]["application/json"]
@@ -37,10 +45,11 @@ def before_call(context, case, kwargs):
             name = drawn[choice % len(drawn)]
             example[name] = attributes[name]
         case.body["attributes"] = attributes = example
-    if "model" in case.path_parameters and case.path_parameters["model"] != "missing":
-        case.path_parameters["model"] = "fraud"
-    attributes.update({k: unquote(v) for k, v in case.path_parameters.items() if k in ("model", "name", "alias")})
+    # The names in the address and in the attributes are the same.
+    attributes.update({k: unquote(v) for k, v in path.items() if k in NAMES})
     # Create, or replace the revision that an answer before has named.
+    if method != "PUT" or "version" in path:
+        return
     if REVISION.match(case.headers.get("If-Match") or ""):
         case.headers.pop("If-None-Match", None)
     else:
