@@ -55,6 +55,9 @@ func (k *Kind) attributeSchema(attribute schema.Attribute, ty cty.Type, path str
 	if !attribute.IsRequired() {
 		nullable(out)
 	}
+	if attribute.IsWriteOnly() {
+		out["writeOnly"] = true
+	}
 	return out
 }
 

@@ -90,8 +90,15 @@ func check(t testing.TB, k *spec.Kind, v cty.Value) {
 	}
 }
 
-// address is how a link is called: drift_monitor.score.
-func (l link) address() string { return l.Kind + "." + l.value.GetAttr("name").AsString() }
+// address is how a link is called: drift_monitor.score. The control plane names what it
+// numbers: a chain has one of a kind.
+func (l link) address() string {
+	k, ok := spec.ByName(l.Kind)
+	if !ok || k.Numbered != "" {
+		return l.Kind
+	}
+	return l.Kind + "." + l.value.GetAttr(k.Key[len(k.Key)-1]).AsString()
+}
 
 // judge evaluates the chain and returns the report on its last object.
 func (f fixture) judge(t testing.TB) evaluate.Report {
