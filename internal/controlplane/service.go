@@ -86,18 +86,25 @@ const maxBatchBytes = 16 << 20
 func (s *Service) BatchGet(ctx context.Context, refs []port.Ref) ([]Item, error) {
 	items := make([]Item, len(refs))
 	var size atomic.Int64
+	read := func(i int) {
+		item := Item{Ref: refs[i]}
+		if item.Err = CheckRef(item.Ref); item.Err == nil {
+			item.Object, item.Err = s.Get(ctx, item.Ref)
+		}
+		if total := size.Add(int64(len(item.Object.Attributes))); i > 0 && total > maxBatchBytes && item.Err == nil {
+			item = Item{Ref: item.Ref, Err: &port.Error{Code: codeBatchFull, Detail: fmt.Sprintf("The answer has no room for %s: ask for it in another batch.", item.Ref)}}
+		}
+		items[i] = item
+	}
 	var group errgroup.Group
 	group.SetLimit(8)
-	for i, ref := range refs {
+	for i := range refs {
+		if i == 0 { // before all others: it always has room
+			read(i)
+			continue
+		}
 		group.Go(func() error {
-			item := Item{Ref: ref}
-			if item.Err = CheckRef(ref); item.Err == nil {
-				item.Object, item.Err = s.Get(ctx, ref)
-			}
-			if total := size.Add(int64(len(item.Object.Attributes))); i > 0 && total > maxBatchBytes && item.Err == nil {
-				item = Item{Ref: ref, Err: &port.Error{Code: codeBatchFull, Detail: fmt.Sprintf("The answer has no room for %s: ask for it in another batch.", ref)}}
-			}
-			items[i] = item
+			read(i)
 			return nil
 		})
 	}

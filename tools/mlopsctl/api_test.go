@@ -22,19 +22,21 @@ import (
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
-const apiToken = "correct-horse-battery-staple"
+const apiToken = "correct-horse-battery-staple-0123456789"
 
 // startServe runs `mlopsctl serve` as a process of its own and returns its base URL.
 // At the test's cleanup it is told to end, and must end well.
 func startServe(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	tokenFile := filepath.Join(dir, "token")
-	if err := os.WriteFile(tokenFile, []byte(apiToken+"\n"), 0o600); err != nil {
-		t.Fatal(err)
+	tokens := filepath.Join(dir, "tokens")
+	create := exec.Command("mlopsctl", "token", "create", "--name", "test", "--role", "admin", "--token-file", tokens, "--value-from", "-")
+	create.Stdin = strings.NewReader(apiToken)
+	if output, err := create.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
 	}
 	log := &bytes.Buffer{}
-	serve := exec.Command("mlopsctl", "serve", "--listen", "127.0.0.1:0", "--data", filepath.Join(dir, "mlops.db"), "--token-file", tokenFile)
+	serve := exec.Command("mlopsctl", "serve", "--listen", "127.0.0.1:0", "--data", filepath.Join(dir, "mlops.db"), "--token-file", tokens, "--rate", "0")
 	serve.Stderr = log
 	out, err := serve.StdoutPipe()
 	if err != nil {
@@ -53,7 +55,7 @@ func startServe(t *testing.T) string {
 		if err := serve.Wait(); err != nil {
 			t.Errorf("the server ended with %v", err)
 		}
-		if strings.Contains(log.String(), "level=ERROR") {
+		if strings.Contains(log.String(), `"level":"ERROR"`) {
 			t.Errorf("the server met errors of its own:\n%.4000s", log)
 		}
 	})
