@@ -55,9 +55,7 @@ func (k *Kind) attributeSchema(attribute schema.Attribute, ty cty.Type, path str
 	if !attribute.IsRequired() {
 		nullable(out)
 	}
-	if attribute.IsWriteOnly() {
-		out["writeOnly"] = true
-	}
+	// A write-only attribute is no `writeOnly` property: answers have it, as null.
 	return out
 }
 
