@@ -89,9 +89,6 @@ func toxic(kind string, attributes func(*rand.Rand) string) func(context.Context
 // the rest, and the plan after it is empty. `make faults` runs a hundred.
 func TestFaults(t *testing.T) {
 	terraform := testtools.Require(t, testtools.Terraform)
-	if testing.Short() {
-		t.Skip("SKIP: -short was asked for")
-	}
 	programs := buildPrograms(t)
 	for i := range *faultRuns {
 		seed := *faultSeed + uint64(i)

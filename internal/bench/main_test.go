@@ -7,10 +7,12 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/testtools"
 )
 
-// The harness itself, on small sizes: every part runs, with its peers where they are, and
-// fills its section. No time is judged.
+// The harness itself, on small sizes: every part runs with its peers, and fills its
+// section. No time is judged.
 func TestEveryPartFillsItsSection(t *testing.T) {
 	folder := t.TempDir()
 	document := filepath.Join(folder, "performance.md")
@@ -18,7 +20,7 @@ func TestEveryPartFillsItsSection(t *testing.T) {
 	if err := os.WriteFile(document, []byte(before+after), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	python := os.Getenv("MLOPS_TEST_PEERS_PYTHON")
+	python := testtools.Require(t, testtools.PythonPeers)
 	var progress bytes.Buffer
 	if err := run(document, folder, python, ".", 1, 10_000, &progress); err != nil {
 		t.Fatal(err)
@@ -40,7 +42,7 @@ func TestEveryPartFillsItsSection(t *testing.T) {
 		if len(rows) < 1 {
 			t.Errorf("%s has no rows:\n%s", p.name, page[begin:end])
 		}
-		if python != "" && strings.Contains(page[begin:end], "not here") {
+		if strings.Contains(page[begin:end], "not here") {
 			t.Errorf("%s has rows without their peer:\n%s", p.name, page[begin:end])
 		}
 	}
@@ -57,11 +59,7 @@ func TestEveryPartFillsItsSection(t *testing.T) {
 }
 
 func TestAResultThatIsNotThePeersIsAnError(t *testing.T) {
-	python := os.Getenv("MLOPS_TEST_PEERS_PYTHON")
-	if python == "" {
-		t.Skip(os.Getenv("MLOPS_TEST_PEERS_PYTHON_MISSING"))
-	}
-	p, err := startPeers(python, "peers.py")
+	p, err := startPeers(testtools.Require(t, testtools.PythonPeers), "peers.py")
 	if err != nil {
 		t.Fatal(err)
 	}

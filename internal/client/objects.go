@@ -252,17 +252,17 @@ const codeBatchFull = "BATCH_FULL"
 // itself: together they are no snapshot.
 func (c *Client) BatchGet(ctx context.Context, refs []Ref) ([]BatchResult, error) {
 	results := make([]BatchResult, len(refs))
-	todo := make([]int, len(refs)) // what is still to be asked for
+	asked := make([]int, len(refs)) // what is still to be asked for
 	for i := range refs {
-		todo[i] = i
+		asked[i] = i
 	}
-	for len(todo) > 0 {
-		part := todo[:min(len(todo), maxBatch)]
+	for len(asked) > 0 {
+		part := asked[:min(len(asked), maxBatch)]
 		full, err := c.batch(ctx, refs, part, results)
 		if err != nil {
 			return nil, err
 		}
-		todo = append(full, todo[len(part):]...)
+		asked = append(full, asked[len(part):]...)
 	}
 	return results, nil
 }

@@ -83,7 +83,7 @@ type evaluator func(kind *spec.Kind, value cty.Value, inputs Inputs) (subject an
 var evaluators = map[string]evaluator{
 	"registered_model":     declared[spec.RegisteredModel],
 	"model_version":        evaluateModelVersion,
-	"model_alias":          evaluateModelAlias,
+	"model_alias":          declared[spec.ModelAlias],
 	"baseline":             evaluateBaseline,
 	"drift_monitor":        evaluateDriftMonitor,
 	"performance_monitor":  evaluatePerformanceMonitor,
@@ -98,11 +98,6 @@ var evaluators = map[string]evaluator{
 func declared[T any](_ *spec.Kind, value cty.Value, _ Inputs) (any, map[string]cty.Value, error) {
 	object, err := spec.Decode[T](value)
 	return object, map[string]cty.Value{}, err
-}
-
-func evaluateModelAlias(_ *spec.Kind, value cty.Value, _ Inputs) (any, map[string]cty.Value, error) {
-	alias, err := spec.Decode[spec.ModelAlias](value)
-	return alias, map[string]cty.Value{}, err
 }
 
 // unknown is the unknown value of an attribute.

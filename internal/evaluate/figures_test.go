@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/zclconf/go-cty/cty"
@@ -404,15 +403,6 @@ func TestABaselinesProfileComesFromItsFileOrItsBins(t *testing.T) {
 			t.Error("they differ")
 		}
 	})
-}
-
-func TestATypicalAlertTakesMilliseconds(t *testing.T) {
-	v := threshold(t, "0.1", signal(10, 1000, 100, ""), "")
-	start := time.Now()
-	figures(t, "alert_threshold", v)
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("it took %s", took)
-	}
 }
 
 // BenchmarkAlertThreshold is an alert with all its figures, the searches for the smallest

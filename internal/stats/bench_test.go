@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/testtools"
 )
 
 func TestTheGridOfEdgesIsASearch(t *testing.T) {
@@ -73,7 +75,7 @@ func TestTheGridOfEdgesIsASearch(t *testing.T) {
 
 // peerSeconds are what testdata/generate/peers.py times, where the peers are.
 var peerSeconds = sync.OnceValue(func() map[string]float64 {
-	python := os.Getenv(peersPython)
+	python := os.Getenv(testtools.PythonPeers)
 	if python == "" {
 		return nil
 	}

@@ -14,9 +14,6 @@ import (
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/testtools"
 )
 
-// peersPython names a Python that has testdata/generate/requirements.txt.
-const peersPython = "MLOPS_TEST_PEERS_PYTHON"
-
 // peerSample is a recipe for a sample that Python and Go follow to the same bits.
 type peerSample struct {
 	N       int     `json:"n"`
@@ -217,16 +214,6 @@ func TestRecordedAnswersOfRealTools(t *testing.T) {
 	}
 }
 
-// requirePeers is testtools.Require; where nothing has tried to prepare the peers (2 GB),
-// not even in vain, the recorded answers are what there is and the test is skipped.
-func requirePeers(t testing.TB) string {
-	t.Helper()
-	if _, tried := os.LookupEnv(peersPython); !tried {
-		t.Skipf("SKIP: %s is not set: it names a Python with internal/stats/testdata/generate/requirements.txt", peersPython)
-	}
-	return testtools.Require(t, peersPython)
-}
-
 func askPeers(t testing.TB, python string, cases []peerCase) []any {
 	t.Helper()
 	in, err := json.Marshal(cases)
@@ -250,7 +237,7 @@ func askPeers(t testing.TB, python string, cases []peerCase) []any {
 
 // TestPeersLive asks the tools anew, with random parameters of a fixed seed.
 func TestPeersLive(t *testing.T) {
-	python := requirePeers(t)
+	python := testtools.Require(t, testtools.PythonPeers)
 	random := rand.New(rand.NewPCG(1234, 5678))
 	between := func(low, high float64) float64 { return low + (high-low)*random.Float64() }
 	var cases []peerCase

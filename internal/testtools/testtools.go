@@ -1,6 +1,6 @@
 // Package testtools finds the external programs that some tests need: the
-// Terraform or OpenTofu command line, promtool, and Pythons that have MLflow and
-// schemathesis.
+// Terraform or OpenTofu command line, promtool, and Pythons that have MLflow,
+// the statistical peers and schemathesis.
 //
 // `make test` installs them under .cache in the checkout and names them in
 // environment variables. A test that asks for a tool which is not there is
@@ -24,6 +24,9 @@ const (
 	Promtool = "MLOPS_TEST_PROMTOOL"
 	// PythonMLflow is a Python interpreter that can import mlflow.
 	PythonMLflow = "MLOPS_TEST_PYTHON"
+	// PythonPeers is a Python interpreter that can import the statistical peers:
+	// internal/stats/testdata/generate/requirements.txt.
+	PythonPeers = "MLOPS_TEST_PEERS_PYTHON"
 	// PythonSchemathesis is a Python interpreter that can import schemathesis.
 	PythonSchemathesis = "MLOPS_TEST_SCHEMATHESIS_PYTHON"
 )

@@ -2,6 +2,8 @@ package envelope
 
 import (
 	"context"
+	"math/big"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -9,6 +11,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/resource/identityschema"
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/hashicorp/terraform-plugin-go/tftypes"
+	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
 // IdentitySchema is the name path, attribute by attribute: what an import block's
@@ -47,4 +52,37 @@ func (r *Resource) identifyAs(ctx context.Context, identity *tfsdk.ResourceIdent
 		diags.Append(identity.SetAttribute(ctx, path.Root(name), plain)...)
 	}
 	return diags
+}
+
+// identify reads the name path and the uid of a state without decoding the rest.
+func (r *Resource) identify(raw tftypes.Value) (id, uid string, ok bool) {
+	var attributes map[string]tftypes.Value
+	if raw.As(&attributes) != nil {
+		return "", "", false
+	}
+	text := func(name string) string {
+		v, ok := attributes[name]
+		if !ok || !v.IsKnown() || v.IsNull() {
+			return ""
+		}
+		if v.Type().Is(tftypes.Number) {
+			var number big.Float
+			if v.As(&number) != nil {
+				return ""
+			}
+			return number.Text('f', -1)
+		}
+		var value string
+		if v.As(&value) != nil {
+			return ""
+		}
+		return value
+	}
+	parts := make([]string, len(r.kind.Key))
+	for i, name := range r.kind.Key {
+		if parts[i] = text(name); parts[i] == "" {
+			return "", "", false
+		}
+	}
+	return strings.Join(parts, "/"), text(spec.AttributeUID), true
 }

@@ -5,17 +5,10 @@ package envelope
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"math/big"
-	"slices"
 	"strings"
-	"sync"
-	"time"
 
-	"github.com/google/uuid"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
@@ -26,82 +19,6 @@ import (
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/review"
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
-
-// Data is what the configured provider hands to its resources. Client is nil
-// while the provider's configuration has unknown values.
-type Data struct {
-	Client   *client.Client
-	Reviewer *review.Reviewer
-	// Timeout limits one operation on one object, repeated requests included; 0 sets no
-	// limit.
-	Timeout time.Duration
-
-	mu    sync.Mutex
-	store string
-	// unclaimed has, by what they are added to, the idempotency keys of objects that
-	// earlier processes added and did not live to keep.
-	unclaimed map[string][]string
-	// reviews holds, by kind and id, what the last plan hook remembers of an object:
-	// what that hook leaves in the private state does not reach a create.
-	reviews sync.Map
-}
-
-// limited is the context of one operation.
-func (d *Data) limited(ctx context.Context) (context.Context, context.CancelFunc) {
-	if d == nil || d.Timeout <= 0 {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, d.Timeout)
-}
-
-// storeID names the store that answered, or is empty where it does not say. The
-// store is asked until it exists, and once from then on.
-func (d *Data) storeID(ctx context.Context) string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.store == "" {
-		if store, err := d.Client.Store(ctx); err == nil {
-			d.store = store.ID
-		}
-	}
-	return d.store
-}
-
-// requestKey is the idempotency key for adding an object that the control plane
-// numbers. It begins with a digest of what is declared: where an earlier process added
-// such an object and was killed before the state had it, its key is used again, which
-// gives that object and makes no second one. Each key is used once, so that objects
-// which declare the same stay two. Once the state has an object, its key is given up:
-// see [Resource.acknowledge].
-func (d *Data) requestKey(ctx context.Context, kind, parent string, body []byte) (string, error) {
-	digest := sha256.New()
-	_, _ = fmt.Fprintf(digest, "%s\n%s\n", kind, parent)
-	digest.Write(body)
-	declared := hex.EncodeToString(digest.Sum(nil)) + "-"
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	at := kind + "/" + parent
-	keys, asked := d.unclaimed[at]
-	if !asked {
-		added, err := d.Client.Unacknowledged(ctx, kind, parent)
-		if err != nil {
-			return "", err
-		}
-		for _, a := range added {
-			keys = append(keys, a.Key)
-		}
-		if d.unclaimed == nil {
-			d.unclaimed = map[string][]string{}
-		}
-	}
-	key := declared + uuid.NewString()
-	if i := slices.IndexFunc(keys, func(k string) bool { return strings.HasPrefix(k, declared) }); i >= 0 {
-		key = keys[i]
-		keys = slices.Delete(keys, i, i+1)
-	}
-	d.unclaimed[at] = keys
-	return key, nil
-}
 
 // Hooks is what one kind does differently.
 type Hooks struct {
@@ -501,86 +418,6 @@ func (r *Resource) sameDeclaration(a, b cty.Value) bool {
 		}
 	}
 	return true
-}
-
-// identify reads the name path and the uid of a state without decoding the rest.
-func (r *Resource) identify(raw tftypes.Value) (id, uid string, ok bool) {
-	var attributes map[string]tftypes.Value
-	if raw.As(&attributes) != nil {
-		return "", "", false
-	}
-	text := func(name string) string {
-		v, ok := attributes[name]
-		if !ok || !v.IsKnown() || v.IsNull() {
-			return ""
-		}
-		if v.Type().Is(tftypes.Number) {
-			var number big.Float
-			if v.As(&number) != nil {
-				return ""
-			}
-			return number.Text('f', -1)
-		}
-		var value string
-		if v.As(&value) != nil {
-			return ""
-		}
-		return value
-	}
-	parts := make([]string, len(r.kind.Key))
-	for i, name := range r.kind.Key {
-		if parts[i] = text(name); parts[i] == "" {
-			return "", "", false
-		}
-	}
-	return strings.Join(parts, "/"), text(spec.AttributeUID), true
-}
-
-// remember keeps what the review of an object found, for the write that follows.
-func (r *Resource) remember(v cty.Value, memory *review.Memory) {
-	if id, ok := r.kind.ID(v); ok && r.data != nil {
-		r.data.reviews.Store(client.Ref{Kind: r.kind.Name, ID: id}, memory)
-	}
-}
-
-// remembered is what remember kept of an object; nil where there is nothing.
-func (r *Resource) remembered(id string) *review.Memory {
-	memory, _ := r.data.reviews.Load(client.Ref{Kind: r.kind.Name, ID: id})
-	out, _ := memory.(*review.Memory)
-	return out
-}
-
-// keptReview is what the review of an object found at a revision.
-type keptReview struct {
-	ETag   string         `json:"etag"`
-	Memory *review.Memory `json:"memory"`
-}
-
-// privateState is what the framework offers to keep beside the state.
-type privateState interface {
-	SetKey(ctx context.Context, key string, value []byte) diag.Diagnostics
-	GetKey(ctx context.Context, key string) ([]byte, diag.Diagnostics)
-}
-
-func (r *Resource) etag(ctx context.Context, private privateState) string {
-	return readPrivate[string](ctx, private, privateETag)
-}
-
-// readPrivate reads an entry of the private state; the zero value where it is absent.
-func readPrivate[T any](ctx context.Context, private privateState, key string) T {
-	var out T
-	if raw, _ := private.GetKey(ctx, key); raw == nil || json.Unmarshal(raw, &out) != nil {
-		var zero T
-		return zero
-	}
-	return out
-}
-
-// setPrivate writes an entry of the private state.
-func setPrivate(ctx context.Context, diags *diag.Diagnostics, private privateState, key string, value any) {
-	if encoded, err := json.Marshal(value); err == nil {
-		diags.Append(private.SetKey(ctx, key, encoded)...)
-	}
 }
 
 // save writes the state: what was planned or found, with what the control plane
