@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/go-rootcerts"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/provider/schema"
@@ -30,6 +31,7 @@ const DefaultPath = "mlops.db"
 type configuration struct {
 	Endpoint    types.String `tfsdk:"endpoint"`
 	Token       types.String `tfsdk:"token"`
+	CACertFile  types.String `tfsdk:"ca_cert_file"`
 	Path        types.String `tfsdk:"path"`
 	Enforcement types.String `tfsdk:"enforcement"`
 	Rules       types.Map    `tfsdk:"rules"`
@@ -60,6 +62,7 @@ func (p *Provider) Schema(_ context.Context, _ provider.SchemaRequest, resp *pro
 		MarkdownDescription: "MLOps policy as code, proved at plan time: registered models, rollout policies, data drift monitors and alert thresholds, with the figures that say whether each can do what it claims.",
 		Attributes: map[string]schema.Attribute{
 			"endpoint":          schema.StringAttribute{Optional: true, MarkdownDescription: "The URL of a control plane that `mlopsctl serve` runs. Left out, the provider runs one itself, over the file `path`. Also `MLOPS_ENDPOINT`. The history of aliases names who runs Terraform as `MLOPS_ACTOR`, or as the user of the machine."},
+			"ca_cert_file":      schema.StringAttribute{Optional: true, MarkdownDescription: "A PEM file with the certificate authority of `endpoint`, where the machine does not trust it already. Also `MLOPS_CA_CERT_FILE`."},
 			"token":             schema.StringAttribute{Optional: true, Sensitive: true, MarkdownDescription: "The bearer token for `endpoint`. Also `MLOPS_TOKEN`."},
 			"path":              schema.StringAttribute{Optional: true, MarkdownDescription: "The embedded control plane's SQLite file, relative to the working directory. Created by the first apply. Also `MLOPS_PATH`. Default `" + DefaultPath + "`."},
 			"enforcement":       schema.StringAttribute{Optional: true, MarkdownDescription: "What findings do: `error` (default) stops the plan where a rule says error, `warning` only warns, `off` is silent. Values that can never be valid are errors all the same."},
@@ -145,7 +148,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		}
 	}
 	for name, value := range map[string]interface{ IsUnknown() bool }{
-		"endpoint": c.Endpoint, "token": c.Token, "path": c.Path, "mlflow": c.MLflow, "mlflow.tracking_uri": m.TrackingURI,
+		"endpoint": c.Endpoint, "token": c.Token, "ca_cert_file": c.CACertFile, "path": c.Path, "mlflow": c.MLflow, "mlflow.tracking_uri": m.TrackingURI,
 		"mlflow.username": m.Username, "mlflow.password": m.Password, "mlflow.token": m.Token,
 	} {
 		if value.IsUnknown() {
@@ -161,7 +164,15 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 	}
 	userAgent := "terraform-provider-mlops/" + p.version
 	if endpoint != "" {
-		remote, err := client.New(client.Options{Endpoint: endpoint, Token: p.value(c.Token, "MLOPS_TOKEN"), UserAgent: userAgent, Timeout: request})
+		options := client.Options{Endpoint: endpoint, Token: p.value(c.Token, "MLOPS_TOKEN"), UserAgent: userAgent, Timeout: request}
+		if file := p.value(c.CACertFile, "MLOPS_CA_CERT_FILE"); file != "" {
+			var err error
+			if options.RootCAs, err = rootcerts.LoadCAFile(file); err != nil {
+				resp.Diagnostics.AddAttributeError(path.Root("ca_cert_file"), "Cannot use the certificate authority", fmt.Sprintf("%q cannot be read as certificates in PEM form: %v.\n\nFix: name the file with the authority's certificate (not the server's key), relative to the working directory or absolute.", file, err))
+				return
+			}
+		}
+		remote, err := client.New(options)
 		if err != nil {
 			resp.Diagnostics.AddAttributeError(path.Root("endpoint"), "Cannot use the endpoint", err.Error())
 			return

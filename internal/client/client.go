@@ -13,6 +13,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,6 +34,8 @@ type Options struct {
 	Endpoint string
 	// Token is sent as a bearer token, where it is set.
 	Token string
+	// RootCAs are the authorities to trust instead of the machine's; nil are those.
+	RootCAs *x509.CertPool
 	// Transport replaces the default pooled one.
 	Transport http.RoundTripper
 	// UserAgent names the caller.
@@ -83,7 +86,7 @@ func New(options Options) (*Client, error) {
 	transport := options.Transport
 	if transport == nil {
 		pooled := cleanhttp.DefaultPooledTransport()
-		pooled.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		pooled.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: options.RootCAs}
 		// Terraform reads ten objects at a time.
 		pooled.MaxIdleConnsPerHost = 16
 		transport = pooled

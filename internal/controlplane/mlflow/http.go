@@ -3,19 +3,18 @@ package mlflow
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/go-cleanhttp"
 	"github.com/hashicorp/go-retryablehttp"
+	"github.com/hashicorp/go-rootcerts"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
 )
@@ -53,15 +52,9 @@ func newTransport(o Options) (*transport, error) {
 	roundTripper.MaxIdleConnsPerHost = 16
 	roundTripper.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.InsecureTLS}
 	if o.CACertFile != "" {
-		pem, err := os.ReadFile(o.CACertFile)
-		if err != nil {
-			return nil, fmt.Errorf("reading the certificate authorities for MLflow: %w", err)
+		if roundTripper.TLSClientConfig.RootCAs, err = rootcerts.LoadCAFile(o.CACertFile); err != nil {
+			return nil, fmt.Errorf("%s has no certificate authority for MLflow in PEM form: %w", o.CACertFile, err)
 		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("%s has no certificate in PEM form", o.CACertFile)
-		}
-		roundTripper.TLSClientConfig.RootCAs = pool
 	}
 	timeout := o.Timeout
 	if timeout <= 0 {
