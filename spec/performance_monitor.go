@@ -1,6 +1,8 @@
 package spec
 
 import (
+	"maps"
+
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/zclconf/go-cty/cty"
 )
@@ -90,17 +92,11 @@ var performanceMonitor = &Kind{
 			"signal":      signalAttribute(false),
 			AttributeEvaluation: schema.SingleNestedAttribute{
 				Computed: true, MarkdownDescription: "What the metric does while its true value is `baseline_value`. Independent rows are assumed after the design effect, so it is the floor of what noise does. Null where no row of a window has a label.",
-				Attributes: map[string]schema.Attribute{
-					"labelled_samples":           computedNumber("Labelled rows of a window, before the design effect."),
-					"positives":                  computedNumber("Expected positives among them after the design effect (for `precision`, rows predicted positive). Null for metrics that do not need them."),
-					"standard_error":             computedNumber("The metric's standard error."),
-					"noise_p01":                  computedNumber("The value below which 1 % of the windows measure."),
-					"noise_p05":                  computedNumber("The value below which 5 % of the windows measure."),
-					"noise_p95":                  computedNumber("The value above which 5 % of the windows measure."),
-					"noise_p99":                  computedNumber("The value above which 1 % of the windows measure."),
-					"smallest_detectable_change": computedNumber("The smallest worsening that a test at the 5 % level (one-sided) sees with the declared power (0.8 where none is declared)."),
-					"method":                     computedString(methodDescription),
-				},
+				Attributes: withNoise(map[string]schema.Attribute{
+					"labelled_samples": computedNumber("Labelled rows of a window, before the design effect."),
+					"positives":        computedNumber("Expected positives among them after the design effect (for `precision`, rows predicted positive). Null for metrics that do not need them."),
+					"standard_error":   computedNumber("The metric's standard error."),
+				}),
 			},
 		}),
 	},
@@ -159,4 +155,17 @@ func withMeasureConstraints(constraints map[string][]Constraint, parameters ...s
 	constraints["sensitivity.change"] = measureConstraints["tolerance"]
 	constraints["sensitivity.power"] = []Constraint{between(above(0), below(1))}
 	return constraints
+}
+
+// withNoise adds the figures of every metric that has a true value.
+func withNoise(figures map[string]schema.Attribute) map[string]schema.Attribute {
+	maps.Copy(figures, map[string]schema.Attribute{
+		"noise_p01":                  computedNumber("The value below which 1 % of the windows measure."),
+		"noise_p05":                  computedNumber("The value below which 5 % of the windows measure."),
+		"noise_p95":                  computedNumber("The value above which 5 % of the windows measure."),
+		"noise_p99":                  computedNumber("The value above which 1 % of the windows measure."),
+		"smallest_detectable_change": computedNumber("The smallest worsening that a test at the 5 % level (one-sided) sees with the declared power (0.8 where none is declared)."),
+		"method":                     computedString(methodDescription),
+	})
+	return figures
 }
