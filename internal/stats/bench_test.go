@@ -8,70 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
-	"sort"
 	"sync"
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/testtools"
 )
-
-func TestTheGridOfEdgesIsASearch(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.IntRange(2, 40).Draw(t, "edges")
-		scale := math.Pow(10, rapid.Float64Range(-8, 8).Draw(t, "scale"))
-		edges := make([]float64, n)
-		for i := range edges {
-			edges[i] = scale * math.Round(8*rapid.Float64Range(-3, 3).Draw(t, "edge")) / 8
-			if rapid.IntRange(0, 3).Draw(t, "fine") == 0 {
-				edges[i] += scale * 1e-9 * float64(i)
-			}
-		}
-		slices.Sort(edges)
-		if rapid.Bool().Draw(t, "open") {
-			edges = OpenEdges(edges)
-		}
-		random := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
-		values := make([]float64, 4*gridCells)
-		for i := range values {
-			switch random.IntN(4) {
-			case 0:
-				values[i] = edges[random.IntN(n)]
-			case 1:
-				values[i] = math.Nextafter(edges[random.IntN(n)], float64(random.IntN(3)-1)*math.MaxFloat64)
-			default:
-				values[i] = 4 * scale * random.NormFloat64()
-			}
-		}
-		got, gotOutside, err := Histogram(values, edges)
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := make([]int64, n-1)
-		var outside int64
-		for _, v := range values {
-			switch {
-			case v < edges[0] || v > edges[n-1]:
-				outside++
-			case v == edges[n-1]:
-				want[n-2]++
-			default:
-				want[sort.Search(n, func(j int) bool { return edges[j] > v })-1]++
-			}
-		}
-		if !slices.Equal(got, want) || outside != gotOutside {
-			t.Fatalf("edges %v: %v and %d outside, want %v and %d", edges, got, gotOutside, want, outside)
-		}
-	})
-	values := make([]float64, 5*gridCells)
-	values[77] = math.NaN()
-	if _, _, err := Histogram(values, []float64{-1, 0.5, 2}); err == nil {
-		t.Error("NaN is accepted")
-	}
-}
 
 // peerSeconds are what testdata/generate/peers.py times, where the peers are.
 var peerSeconds = sync.OnceValue(func() map[string]float64 {

@@ -25,13 +25,12 @@ type simulatedLaw struct{ sorted []float64 }
 // numbers, never from a threshold, so that one law gives one table.
 func newSimulatedLaw(in lawInput, draws int) *simulatedLaw {
 	high, low := in.seed()
-	value := in.windowValue()
 	out := make([]float64, draws)
 	var wait sync.WaitGroup
 	for part := range simulationParts {
 		wait.Go(func() {
 			random := rand.New(rand.NewPCG(high, low+uint64(part)))
-			counts := make([]int64, len(in.reference))
+			value, counts := in.windowValue(), make([]int64, len(in.reference))
 			for d := part * draws / simulationParts; d < (part+1)*draws/simulationParts; d++ {
 				drawOverDirichlet(random, in.alpha, in.window, counts)
 				out[d] = value(counts)
@@ -106,7 +105,11 @@ func drawGamma(random *rand.Rand, shape float64) float64 {
 			continue
 		}
 		v = v * v * v
-		if math.Log(1-random.Float64()) < float64(0.5*x*x)+d-float64(d*v)+float64(d*math.Log(v)) {
+		u := 1 - random.Float64()
+		if square := float64(x * x); u < 1-float64(0.0331*square*square) { // what follows then holds
+			return d * v * boost
+		}
+		if math.Log(u) < float64(0.5*x*x)+d-float64(d*v)+float64(d*math.Log(v)) {
 			return d * v * boost
 		}
 	}
@@ -142,7 +145,6 @@ func drawBinomial(random *rand.Rand, n int64, p float64) int64 {
 	edge := 0.92 - 4.2/b
 	alpha := float64((2.83 + 5.1/b) * sd)
 	mode := math.Floor(float64((trials + 1) * p))
-	logOdds := math.Log(p / q)
 	for {
 		u := random.Float64() - 0.5
 		v := 1 - random.Float64()
@@ -154,11 +156,28 @@ func drawBinomial(random *rand.Rand, n int64, p float64) int64 {
 		if k < 0 || k > trials {
 			continue
 		}
-		bound := logGamma(mode+1) + logGamma(trials-mode+1) - logGamma(k+1) - logGamma(trials-k+1) + float64((k-mode)*logOdds)
+		bound := logFactorial(mode) + logFactorial(trials-mode) - logFactorial(k) - logFactorial(trials-k) + float64((k-mode)*math.Log(p/q))
 		if math.Log(v*alpha/(float64(a/(us*us))+b)) <= bound {
 			return int64(k)
 		}
 	}
+}
+
+// logFactorials are those of small numbers: simulations ask for them all the time.
+var logFactorials = sync.OnceValue(func() *[1 << 13]float64 {
+	var out [1 << 13]float64
+	for k := range out {
+		out[k] = logGamma(float64(k) + 1)
+	}
+	return &out
+})
+
+// logFactorial is log k! of a whole number.
+func logFactorial(k float64) float64 {
+	if k < 1<<13 {
+		return logFactorials()[int(k)]
+	}
+	return logGamma(k + 1)
 }
 
 // shareAbove is the share of sorted values that exceed a threshold.

@@ -104,10 +104,9 @@ func (s *shiftSimulation) at(shift float64) []float64 {
 	if len(s.made) >= shiftsKept {
 		clear(s.made)
 	}
-	value := s.in.windowValue()
 	var drawn [shiftParts][]float64
 	s.parts(2, func(part int, random *rand.Rand) {
-		counts := make([]int64, len(s.in.reference))
+		value, counts := s.in.windowValue(), make([]int64, len(s.in.reference))
 		for _, edges := range s.edges[part] {
 			drawShifted(random, edges, shift, s.in.window, counts)
 			drawn[part] = append(drawn[part], value(counts))
@@ -140,7 +139,11 @@ func drawShifted(random *rand.Rand, edges []float64, shift float64, window int64
 	}
 }
 
-// windowValue gives the divergence of counts.
+// rememberedValues bounds the values of counts that [lawInput.windowValue] keeps.
+const rememberedValues = 1 << 17
+
+// windowValue gives the divergence of counts. It keeps what a bin's count is worth, where
+// counts are small: for one goroutine.
 func (in lawInput) windowValue() func(counts []int64) float64 {
 	add, epsilon, bins := in.smoothing.pseudoCount(), in.smoothing.epsilon(), float64(len(in.reference))
 	reference := make([]float64, len(in.reference))
@@ -148,10 +151,25 @@ func (in lawInput) windowValue() func(counts []int64) float64 {
 		reference[b] = (in.baseline*r+add)/(in.baseline+add*bins) + epsilon
 	}
 	denominator := float64(in.window) + add*bins
+	term := func(b int, k int64) float64 {
+		return in.term(reference[b], (float64(k)+add)/denominator+epsilon)
+	}
+	var kept []float64 // by bin and count; what is not known yet is below 0
+	if in.window < rememberedValues/int64(len(in.reference)) {
+		kept = slices.Repeat([]float64{-1}, len(in.reference)*int(in.window+1))
+	}
 	return func(counts []int64) float64 {
 		sum := 0.0
 		for b, k := range counts {
-			sum += in.term(reference[b], (float64(k)+add)/denominator+epsilon)
+			if kept == nil {
+				sum += term(b, k)
+				continue
+			}
+			at := &kept[b*int(in.window+1)+int(k)]
+			if *at < 0 {
+				*at = term(b, k)
+			}
+			sum += *at
 		}
 		return sum
 	}

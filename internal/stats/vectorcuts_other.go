@@ -1,0 +1,5 @@
+//go:build !amd64
+
+package stats
+
+func newVectorCuts([]float64, int) cutCounter { return nil }
