@@ -135,7 +135,8 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
 		return
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, r.remembered(object.ID))
+	kept, memory := r.confirm(&resp.Diagnostics, planned, body, object, name, true)
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, kept, object, memory)
 	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, object.ID)...)
 }
 
@@ -161,7 +162,8 @@ func (r *Resource) add(ctx context.Context, resp *resource.CreateResponse, plann
 		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
 		return
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, nil)
+	kept, memory := r.confirm(&resp.Diagnostics, planned, body, object, name, true)
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, kept, object, memory)
 	setPrivate(ctx, &resp.Diagnostics, resp.Private, privateRequest, key)
 	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, object.ID)...)
 }
@@ -314,7 +316,8 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 		addClientError(&resp.Diagnostics, r.kind, name, "update", err)
 		return
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, r.remembered(object.ID))
+	kept, memory := r.confirm(&resp.Diagnostics, planned, body, object, name, false)
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, kept, object, memory)
 	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, object.ID)...)
 }
 
@@ -342,7 +345,21 @@ func (r *Resource) Delete(ctx context.Context, req resource.DeleteRequest, resp 
 	if !ok {
 		return
 	}
-	err := r.data.Client.Delete(ctx, r.kind.Name, id, r.etag(ctx, req.Private))
+	etag, err := r.etag(ctx, req.Private), error(nil)
+	if etag == "" {
+		// Terraform plans the replacement of a tainted object without its private state.
+		var object *client.Object
+		if object, err = r.data.Client.Get(ctx, r.kind.Name, id); err == nil {
+			if uid := state.GetAttr(spec.AttributeUID); !uid.IsNull() && uid.AsString() != object.UID {
+				resp.Diagnostics.AddError("Cannot delete "+name, fmt.Sprintf("The %s was deleted and created anew outside Terraform, and deleting it would delete somebody else's.\n\nFix: plan again with a refresh, and review what the new plan shows.", r.kind.Name))
+				return
+			}
+			etag = object.ETag
+		}
+	}
+	if err == nil {
+		err = r.data.Client.Delete(ctx, r.kind.Name, id, etag)
+	}
 	if err != nil && !client.IsNotFound(err) {
 		addClientError(&resp.Diagnostics, r.kind, name, "delete", err)
 	}
