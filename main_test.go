@@ -35,12 +35,18 @@ import (
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
+// versionVariable names the release that the provider under test is to be.
+const versionVariable = "MLOPS_TEST_VERSION"
+
 // The scripts under testdata/script run the real Terraform or OpenTofu with the
 // real provider: this test binary, under the provider's name.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"terraform-provider-mlops": func() {
 			version = "1.0.0" // a release: only releases remember reviews
+			if other := os.Getenv(versionVariable); other != "" {
+				version = other
+			}
 			main()
 		},
 	})
@@ -91,6 +97,7 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			}
 			env.Setenv("README", filepath.Join(root, "README.md"))
 			env.Setenv("EXAMPLES", filepath.Join(root, "examples"))
+			env.Setenv("STATES", filepath.Join(root, filepath.FromSlash(statesFolder)))
 			env.Setenv("QUICKSTART", filepath.Join(root, "examples", "quickstart"))
 			env.Setenv("GOLDEN", filepath.Join(root, "internal", "stats", "testdata"))
 			env.Setenv("TF_CLI_CONFIG_FILE", configuration)

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/zclconf/go-cty/cty"
 
@@ -48,6 +49,7 @@ var (
 	_ resource.ResourceWithModifyPlan     = (*Resource)(nil)
 	_ resource.ResourceWithImportState    = (*Resource)(nil)
 	_ resource.ResourceWithIdentity       = (*Resource)(nil)
+	_ resource.ResourceWithUpgradeState   = (*Resource)(nil)
 )
 
 // Keys of the private state, which Terraform keeps beside the state and shows to
@@ -72,6 +74,24 @@ func (r *Resource) Metadata(_ context.Context, _ resource.MetadataRequest, resp 
 // Schema is the vocabulary's own.
 func (r *Resource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = r.kind.Schema
+	resp.Schema.Version = r.kind.SchemaVersion()
+}
+
+// UpgradeState takes a state that an earlier version of the kind's schema wrote through
+// the steps from there on.
+func (r *Resource) UpgradeState(context.Context) map[int64]resource.StateUpgrader {
+	out := map[int64]resource.StateUpgrader{}
+	for version := range r.kind.SchemaVersion() {
+		out[version] = resource.StateUpgrader{StateUpgrader: func(_ context.Context, req resource.UpgradeStateRequest, resp *resource.UpgradeStateResponse) {
+			upgraded, err := r.kind.UpgradeJSON(version, req.RawState.JSON)
+			if err != nil {
+				resp.Diagnostics.AddError("Cannot read the state of "+r.kind.TerraformType(), err.Error()+"\n\nThe state is as it was. Fix: use the version of the provider that wrote it, and report this.")
+				return
+			}
+			resp.DynamicValue = &tfprotov6.DynamicValue{JSON: upgraded}
+		}}
+	}
+	return out
 }
 
 // Configure takes what the provider made of its configuration.
