@@ -3,10 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,12 +35,18 @@ import (
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
+// versionVariable names the release that the provider under test is to be.
+const versionVariable = "MLOPS_TEST_VERSION"
+
 // The scripts under testdata/script run the real Terraform or OpenTofu with the
 // real provider: this test binary, under the provider's name.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"terraform-provider-mlops": func() {
 			version = "1.0.0" // a release: only releases remember reviews
+			if other := os.Getenv(versionVariable); other != "" {
+				version = other
+			}
 			main()
 		},
 	})
@@ -85,6 +97,7 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			}
 			env.Setenv("README", filepath.Join(root, "README.md"))
 			env.Setenv("EXAMPLES", filepath.Join(root, "examples"))
+			env.Setenv("STATES", filepath.Join(root, filepath.FromSlash(statesFolder)))
 			env.Setenv("QUICKSTART", filepath.Join(root, "examples", "quickstart"))
 			env.Setenv("GOLDEN", filepath.Join(root, "internal", "stats", "testdata"))
 			env.Setenv("TF_CLI_CONFIG_FILE", configuration)
@@ -120,6 +133,9 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			"attributes":    printKept,
 			"blackhole":     blackHole,
 			"serve":         serve,
+			"rollback":      rollBack,
+			"register":      registerVersion,
+			"requests":      countRequests,
 			"forget-remote": deleteServed,
 			"figure":        checkFigure,
 			"replace":       replaceText,
@@ -340,14 +356,40 @@ func pointElsewhere(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // rewriteKept writes an object anew behind Terraform's back, which makes it another
-// revision: meddle mlops.db KIND ID.
+// revision, and may change an attribute: meddle mlops.db KIND ID [ATTRIBUTE JSON].
 func rewriteKept(ts *testscript.TestScript, _ bool, args []string) {
 	plane, done := open(ts, ts.MkAbs(args[0]))
 	defer done()
 	object, err := plane.Get(context.Background(), args[1], args[2])
 	ts.Check(err)
+	if len(args) > 3 {
+		object.Attributes, err = withAttribute(object.Attributes, args[3], args[4])
+		ts.Check(err)
+	}
 	_, err = plane.Update(context.Background(), args[1], args[2], object.ETag, object.Attributes)
 	ts.Check(err)
+}
+
+// withAttribute is a document with one attribute set to a JSON value.
+func withAttribute(document json.RawMessage, name, value string) (json.RawMessage, error) {
+	var attributes map[string]json.RawMessage
+	if err := json.Unmarshal(document, &attributes); err != nil {
+		return nil, err
+	}
+	attributes[name] = json.RawMessage(value)
+	return json.Marshal(attributes)
+}
+
+// registerVersion registers a version of a model as a CI pipeline does, without
+// Terraform: register mlops.db MODEL SOURCE.
+func registerVersion(ts *testscript.TestScript, _ bool, args []string) {
+	plane, done := open(ts, ts.MkAbs(args[0]))
+	defer done()
+	object, err := plane.As("ci").Add(context.Background(), "model_version", args[1], rand.Text(),
+		json.RawMessage(fmt.Sprintf(`{"model":%q,"source":%q,"deletion_policy":"prevent"}`, args[1], args[2])))
+	ts.Check(err)
+	ts.Check(plane.Acknowledge(context.Background(), "model_version", object.ID))
+	ts.Check(os.WriteFile(ts.MkAbs("output"), []byte(object.ID+"\n"), 0o600))
 }
 
 // printKept writes the JSON that the control plane's file has of an object:
@@ -368,13 +410,20 @@ func blackHole(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Setenv("MLOPS_ENDPOINT", "http://"+listener.Addr().String())
 }
 
-// serve runs a control plane for a team, on loopback, until the script ends.
-func serve(ts *testscript.TestScript, _ bool, _ []string) {
+// serve runs a control plane for a team, on loopback, until the script ends, which may
+// limit the requests of a second: serve [RATE].
+func serve(ts *testscript.TestScript, _ bool, args []string) {
+	rate := 0.0
+	if len(args) > 0 {
+		var err error
+		rate, err = strconv.ParseFloat(args[0], 64)
+		ts.Check(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	listening, ended := make(chan string, 1), make(chan error, 1)
 	go func() {
 		ended <- controlplane.Serve(ctx, controlplane.ListenOptions{
-			Address: "127.0.0.1:0", DataFile: ts.MkAbs("served.db"),
+			Address: "127.0.0.1:0", DataFile: ts.MkAbs("served.db"), Rate: rate,
 			OnListen: func(url string) { listening <- url },
 		})
 	}()
@@ -391,6 +440,73 @@ func serve(ts *testscript.TestScript, _ bool, _ []string) {
 		ended <- err
 		ts.Fatalf("the control plane does not start: %v", err)
 	}
+}
+
+// rollBack puts a proxy before the served control plane that accepts writes of a kind
+// and rolls one attribute back: its answer is a success, and has what is kept then, as
+// the answer of an endpoint does that has gone back to its last configuration. rollback
+// KIND ATTRIBUTE JSON
+func rollBack(ts *testscript.TestScript, _ bool, args []string) {
+	endpoint := ts.Getenv("MLOPS_ENDPOINT")
+	plane, err := client.New(client.Options{Endpoint: endpoint})
+	ts.Check(err)
+	upstream, err := url.Parse(endpoint)
+	ts.Check(err)
+	proxy := httputil.NewSingleHostReverseProxy(upstream)
+	proxy.ModifyResponse = func(answer *http.Response) error {
+		method := answer.Request.Method
+		if method != http.MethodPut && method != http.MethodPost || answer.StatusCode > 299 || !strings.HasPrefix(answer.Request.URL.Path, "/v1/"+args[0]+"/") {
+			return nil
+		}
+		var object *client.Object
+		if err := json.NewDecoder(answer.Body).Decode(&object); err != nil {
+			return err
+		}
+		attributes, err := withAttribute(object.Attributes, args[1], args[2])
+		if err != nil {
+			return err
+		}
+		if object, err = plane.Update(context.Background(), object.Kind, object.ID, object.ETag, attributes); err != nil {
+			return err
+		}
+		body, err := json.Marshal(object)
+		answer.Body, answer.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		answer.Header.Set("Content-Length", strconv.Itoa(len(body)))
+		answer.Header.Set("ETag", object.ETag)
+		return err
+	}
+	server := httptest.NewServer(proxy)
+	ts.Defer(server.Close)
+	ts.Setenv("HONEST_ENDPOINT", endpoint)
+	ts.Setenv("MLOPS_ENDPOINT", server.URL)
+}
+
+// countRequests writes to output how many requests the served control plane has
+// answered, by status code, and fails where there are more of all: requests MOST.
+func countRequests(ts *testscript.TestScript, _ bool, args []string) {
+	most, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	answer, err := http.Get(ts.Getenv("MLOPS_ENDPOINT") + "/metrics")
+	ts.Check(err)
+	defer func() { _ = answer.Body.Close() }()
+	text, err := io.ReadAll(answer.Body)
+	ts.Check(err)
+	total, byCode := 0, map[string]int{}
+	for _, match := range regexp.MustCompile(`(?m)^mlops_http_requests_total\{code="(\d+)",.*\} (\d+)$`).FindAllStringSubmatch(string(text), -1) {
+		count, err := strconv.Atoi(match[2])
+		ts.Check(err)
+		byCode[match[1]] += count
+		total += count
+	}
+	var out strings.Builder
+	for _, code := range slices.Sorted(maps.Keys(byCode)) {
+		fmt.Fprintf(&out, "%s: %d\n", code, byCode[code])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("output"), []byte(out.String()), 0o600))
+	if total == 0 || total > most {
+		ts.Fatalf("the control plane has answered %d requests, of at most %d:\n%s", total, most, text)
+	}
+	ts.Logf("%d requests", total)
 }
 
 // deleteServed deletes an object of the served control plane behind Terraform's

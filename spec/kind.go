@@ -40,6 +40,10 @@ type Kind struct {
 	Together func(v cty.Value) []Finding
 	// Fields is the zero value of the Go struct that Decode fills.
 	Fields any
+	// Upgrades lead from the first version of the schema to the present one, a step a
+	// version. A new attribute needs none: it is null in states that lack it. See
+	// [Kind.SchemaVersion].
+	Upgrades []Upgrade
 
 	once sync.Once
 	ty   cty.Type

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/tfsdk"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 	"github.com/zclconf/go-cty/cty"
 
@@ -48,6 +49,7 @@ var (
 	_ resource.ResourceWithModifyPlan     = (*Resource)(nil)
 	_ resource.ResourceWithImportState    = (*Resource)(nil)
 	_ resource.ResourceWithIdentity       = (*Resource)(nil)
+	_ resource.ResourceWithUpgradeState   = (*Resource)(nil)
 )
 
 // Keys of the private state, which Terraform keeps beside the state and shows to
@@ -72,6 +74,24 @@ func (r *Resource) Metadata(_ context.Context, _ resource.MetadataRequest, resp 
 // Schema is the vocabulary's own.
 func (r *Resource) Schema(_ context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
 	resp.Schema = r.kind.Schema
+	resp.Schema.Version = r.kind.SchemaVersion()
+}
+
+// UpgradeState takes a state that an earlier version of the kind's schema wrote through
+// the steps from there on.
+func (r *Resource) UpgradeState(context.Context) map[int64]resource.StateUpgrader {
+	out := map[int64]resource.StateUpgrader{}
+	for version := range r.kind.SchemaVersion() {
+		out[version] = resource.StateUpgrader{StateUpgrader: func(_ context.Context, req resource.UpgradeStateRequest, resp *resource.UpgradeStateResponse) {
+			upgraded, err := r.kind.UpgradeJSON(version, req.RawState.JSON)
+			if err != nil {
+				resp.Diagnostics.AddError("Cannot read the state of "+r.kind.TerraformType(), err.Error()+"\n\nThe state is as it was. Fix: use the version of the provider that wrote it, and report this.")
+				return
+			}
+			resp.DynamicValue = &tfprotov6.DynamicValue{JSON: upgraded}
+		}}
+	}
+	return out
 }
 
 // Configure takes what the provider made of its configuration.
@@ -135,7 +155,8 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
 		return
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, r.remembered(object.ID))
+	kept, memory := r.confirm(&resp.Diagnostics, planned, body, object, name, true)
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, kept, object, memory)
 	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, object.ID)...)
 }
 
@@ -161,7 +182,8 @@ func (r *Resource) add(ctx context.Context, resp *resource.CreateResponse, plann
 		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
 		return
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, nil)
+	kept, memory := r.confirm(&resp.Diagnostics, planned, body, object, name, true)
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, kept, object, memory)
 	setPrivate(ctx, &resp.Diagnostics, resp.Private, privateRequest, key)
 	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, object.ID)...)
 }
@@ -314,7 +336,8 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 		addClientError(&resp.Diagnostics, r.kind, name, "update", err)
 		return
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, r.remembered(object.ID))
+	kept, memory := r.confirm(&resp.Diagnostics, planned, body, object, name, false)
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, kept, object, memory)
 	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, object.ID)...)
 }
 
@@ -342,7 +365,21 @@ func (r *Resource) Delete(ctx context.Context, req resource.DeleteRequest, resp 
 	if !ok {
 		return
 	}
-	err := r.data.Client.Delete(ctx, r.kind.Name, id, r.etag(ctx, req.Private))
+	etag, err := r.etag(ctx, req.Private), error(nil)
+	if etag == "" {
+		// Terraform plans the replacement of a tainted object without its private state.
+		var object *client.Object
+		if object, err = r.data.Client.Get(ctx, r.kind.Name, id); err == nil {
+			if uid := state.GetAttr(spec.AttributeUID); !uid.IsNull() && uid.AsString() != object.UID {
+				resp.Diagnostics.AddError("Cannot delete "+name, fmt.Sprintf("The %s was deleted and created anew outside Terraform, and deleting it would delete somebody else's.\n\nFix: plan again with a refresh, and review what the new plan shows.", r.kind.Name))
+				return
+			}
+			etag = object.ETag
+		}
+	}
+	if err == nil {
+		err = r.data.Client.Delete(ctx, r.kind.Name, id, etag)
+	}
 	if err != nil && !client.IsNotFound(err) {
 		addClientError(&resp.Diagnostics, r.kind, name, "delete", err)
 	}
