@@ -135,7 +135,7 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
 		return
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, r.remembered(object.ID))
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, r.remembered(planned))
 	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, object.ID)...)
 }
 
@@ -161,7 +161,7 @@ func (r *Resource) add(ctx context.Context, resp *resource.CreateResponse, plann
 		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
 		return
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, nil)
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, r.remembered(planned))
 	setPrivate(ctx, &resp.Diagnostics, resp.Private, privateRequest, key)
 	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, object.ID)...)
 }
@@ -314,7 +314,7 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 		addClientError(&resp.Diagnostics, r.kind, name, "update", err)
 		return
 	}
-	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, r.remembered(object.ID))
+	r.save(ctx, &resp.Diagnostics, &resp.State, resp.Private, planned, object, r.remembered(planned))
 	resp.Diagnostics.Append(r.identifyAs(ctx, resp.Identity, object.ID)...)
 }
 

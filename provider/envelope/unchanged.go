@@ -38,8 +38,10 @@ func (d *Data) ReadUnchanged(ctx, rest context.Context, req *tfprotov6.ReadResou
 	defer cancel()
 	object, err := d.Client.Refresh(limited, kind.Name, id)
 	if err == nil && object.ETag == kept.etag && object.UID == uid {
-		if identity, err := identityOf(kind, id); err == nil {
-			return &tfprotov6.ReadResourceResponse{NewState: req.CurrentState, Private: req.Private, NewIdentity: identity}, rest
+		private, privateErr := kept.acknowledged(limited, d, kind, id, req.Private)
+		identity, identityErr := identityOf(kind, id)
+		if privateErr == nil && identityErr == nil {
+			return &tfprotov6.ReadResourceResponse{NewState: req.CurrentState, Private: private, NewIdentity: identity}, rest
 		}
 	}
 	return nil, context.WithValue(rest, fetchedKey{}, &fetched{kind.Name, id, object, err})
@@ -70,7 +72,7 @@ func (d *Data) PlanUnchanged(req *tfprotov6.PlanResourceChangeRequest) *tfprotov
 		return nil
 	}
 	kept, ok := plainPrivate(req.PriorPrivate)
-	if !ok || kept.etag == "" || kept.review.ETag != kept.etag || !d.says(kept.review) {
+	if !ok || kept.request != "" || kept.etag == "" || kept.review.ETag != kept.etag || !d.says(kept.review) {
 		return nil
 	}
 	// What Terraform proposes is the configuration over the prior state, and does not
@@ -101,37 +103,44 @@ func (d *Data) says(kept keptReview) bool {
 	return kept.Memory != nil && kept.Memory.Quiet() && d.Reviewer != nil && d.Reviewer.Wrote(kept.Memory)
 }
 
-// plain is the private state of an object about which nothing is pending.
+// plain is the private state of an object, of which the framework keeps nothing itself.
 type plain struct {
-	etag   string
-	review keptReview
+	entries       map[string][]byte // as they are written
+	etag, request string
+	review        keptReview
 }
 
-// plainPrivate reads the private state as the framework writes it. It is false where the
-// framework or the control plane still has something to do about the object.
+// plainPrivate reads the private state as the framework writes it. It is false where it
+// is written otherwise, or has something for the framework in it.
 func plainPrivate(data []byte) (plain, bool) {
-	var out plain
-	var entries map[string][]byte
-	if json.Unmarshal(data, &entries) != nil {
-		return out, false
+	var p plain
+	if json.Unmarshal(data, &p.entries) != nil {
+		return p, false
 	}
-	for key, value := range entries {
-		switch {
-		case key == privateETag:
-			if json.Unmarshal(value, &out.etag) != nil {
-				return out, false
-			}
-		case key == privateReview:
-			if json.Unmarshal(value, &out.review) != nil {
-				return out, false
-			}
-		case key == privateRequest && string(value) != `""`:
-			return out, false // to be acknowledged
-		case strings.HasPrefix(key, "."):
-			return out, false // the framework's own
+	for key := range p.entries {
+		if strings.HasPrefix(key, ".") {
+			return p, false // the framework's
 		}
 	}
-	return out, true
+	for key, into := range map[string]any{privateETag: &p.etag, privateRequest: &p.request, privateReview: &p.review} {
+		if entry, ok := p.entries[key]; ok && json.Unmarshal(entry, into) != nil {
+			return p, false
+		}
+	}
+	return p, true
+}
+
+// acknowledged is the private state once the control plane has been told that the state
+// has an object that was added: see [Resource.acknowledge].
+func (p plain) acknowledged(ctx context.Context, d *Data, kind *spec.Kind, id string, private []byte) ([]byte, error) {
+	if p.request == "" {
+		return private, nil
+	}
+	if err := d.Client.Acknowledge(ctx, kind.Name, id); err != nil {
+		return nil, err
+	}
+	p.entries[privateRequest] = []byte(`""`)
+	return json.Marshal(p.entries)
 }
 
 // given reads the id and the uid of a state, and passes over the rest of it.
