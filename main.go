@@ -17,7 +17,7 @@ func main() {
 	flag.BoolVar(&debug, "debug", false, "run for a debugger: print the environment variable that tells Terraform to attach")
 	flag.Parse()
 	var opened provider.Opened
-	err := provider.Serve(provider.New(version, &opened), debug)
+	err := provider.Serve(version, &opened, debug)
 	if err := errors.Join(err, opened.Close()); err != nil {
 		log.Fatal(err)
 	}

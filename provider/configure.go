@@ -140,6 +140,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 	}
 	data := &envelope.Data{Reviewer: p.reviewer(c), Timeout: operation}
 	resp.ResourceData, resp.DataSourceData = data, data
+	defer p.data.Store(data) // when it is whole
 
 	var m mlflowConfiguration
 	if !c.MLflow.IsNull() && !c.MLflow.IsUnknown() {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/function"
@@ -27,6 +28,8 @@ type Provider struct {
 	version string
 	lookup  func(string) (string, bool)
 	opened  *Opened
+	// data is what the configuration gave: nil before it is there.
+	data atomic.Pointer[envelope.Data]
 }
 
 // Opened collects what configured providers hold open, one for each alias, until
@@ -66,9 +69,11 @@ var (
 // New returns the constructor of the provider at a version. What it opens is
 // added to opened, for the caller to close; nil leaves it open.
 func New(version string, opened *Opened) func() provider.Provider {
-	return func() provider.Provider {
-		return &Provider{version: version, lookup: os.LookupEnv, opened: opened}
-	}
+	return func() provider.Provider { return newProvider(version, opened) }
+}
+
+func newProvider(version string, opened *Opened) *Provider {
+	return &Provider{version: version, lookup: os.LookupEnv, opened: opened}
 }
 
 // Metadata names the provider.

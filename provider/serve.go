@@ -6,28 +6,32 @@ import (
 	"runtime/debug"
 	"strings"
 
-	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
+
+	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
 // Address is where Terraform finds the provider.
 const Address = "registry.terraform.io/mlops-as-code/mlops"
 
-// Serve serves a provider until Terraform stops it.
+// Serve serves the provider at a version until Terraform stops it. What it opens is
+// added to opened, for the caller to close.
 //
 // Where nobody asked for logs, it spares what they cost. The SDK formats a line of
 // trace for every step of every call, whether or not it is shown, and keeps the
 // context of every call, loggers included, until the process ends: half of the time
-// and most of the memory of a plan of a thousand objects (docs/performance.md).
-func Serve(newProvider func() provider.Provider, attachDebugger bool) error {
-	factory := providerserver.NewProtocol6(newProvider())
+// and most of the memory of a plan of a thousand objects (docs/performance.md). With
+// logs, every call goes through the framework, which tells of each step.
+func Serve(version string, opened *Opened, attachDebugger bool) error {
+	provider := newProvider(version, opened)
+	factory := providerserver.NewProtocol6(provider)
 	if !logsWanted(os.Environ()) {
 		if err := os.Setenv("TF_LOG_SDK", "off"); err != nil {
 			return err
 		}
-		factory = withoutContexts(factory)
+		factory = tuned(factory, provider)
 		// A provider lives for one command: memory is traded for time.
 		if os.Getenv("GOGC") == "" {
 			debug.SetGCPercent(400)
@@ -59,49 +63,72 @@ type completeServer interface {
 	tfprotov6.ProviderServerWithStateStores  //nolint:staticcheck // as above
 }
 
-// bareServer answers the calls that Terraform makes for each object with a context
-// that carries nothing. The framework derives a context of its own for each call and
-// cancels it when Terraform stops the provider, so an interrupt still arrives.
-type bareServer struct{ completeServer }
+// tunedServer is the framework's server but for the calls that Terraform makes for each
+// object. Those about an object that is as it was are answered from their own bytes.
+// All others get a context that carries nothing: the framework keeps it for ever. It
+// derives a context of its own from it, and cancels that when Terraform stops the
+// provider, so an interrupt still arrives.
+type tunedServer struct {
+	completeServer
+	provider *Provider
+}
 
-func withoutContexts(factory func() tfprotov6.ProviderServer) func() tfprotov6.ProviderServer {
+func tuned(factory func() tfprotov6.ProviderServer, provider *Provider) func() tfprotov6.ProviderServer {
 	return func() tfprotov6.ProviderServer {
 		server := factory()
 		if complete, ok := server.(completeServer); ok {
-			return bareServer{complete}
+			return tunedServer{complete, provider}
 		}
 		return server
 	}
 }
 
-func (s bareServer) ValidateResourceConfig(_ context.Context, req *tfprotov6.ValidateResourceConfigRequest) (*tfprotov6.ValidateResourceConfigResponse, error) {
-	return s.completeServer.ValidateResourceConfig(context.Background(), req)
+// bare makes a call with a context that carries nothing.
+func bare[Request, Response any](call func(context.Context, Request) (Response, error), request Request) (Response, error) {
+	return call(context.Background(), request)
 }
 
-func (s bareServer) UpgradeResourceState(_ context.Context, req *tfprotov6.UpgradeResourceStateRequest) (*tfprotov6.UpgradeResourceStateResponse, error) {
-	return s.completeServer.UpgradeResourceState(context.Background(), req)
+func (s tunedServer) ValidateResourceConfig(_ context.Context, req *tfprotov6.ValidateResourceConfigRequest) (*tfprotov6.ValidateResourceConfigResponse, error) {
+	return bare(s.completeServer.ValidateResourceConfig, req)
 }
 
-func (s bareServer) UpgradeResourceIdentity(_ context.Context, req *tfprotov6.UpgradeResourceIdentityRequest) (*tfprotov6.UpgradeResourceIdentityResponse, error) {
-	return s.completeServer.UpgradeResourceIdentity(context.Background(), req)
+// UpgradeResourceState gives a state of today's schema back as it is written: Terraform
+// reads JSON as well, and has taken out what the schema does not have.
+func (s tunedServer) UpgradeResourceState(_ context.Context, req *tfprotov6.UpgradeResourceStateRequest) (*tfprotov6.UpgradeResourceStateResponse, error) {
+	kind, ok := spec.ByTerraformType(req.TypeName)
+	if ok && req.Version == kind.Schema.Version && req.RawState != nil && len(req.RawState.JSON) > 0 {
+		return &tfprotov6.UpgradeResourceStateResponse{UpgradedState: &tfprotov6.DynamicValue{JSON: req.RawState.JSON}}, nil
+	}
+	return bare(s.completeServer.UpgradeResourceState, req)
 }
 
-func (s bareServer) ReadResource(_ context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
-	return s.completeServer.ReadResource(context.Background(), req)
+func (s tunedServer) UpgradeResourceIdentity(_ context.Context, req *tfprotov6.UpgradeResourceIdentityRequest) (*tfprotov6.UpgradeResourceIdentityResponse, error) {
+	return bare(s.completeServer.UpgradeResourceIdentity, req)
 }
 
-func (s bareServer) PlanResourceChange(_ context.Context, req *tfprotov6.PlanResourceChangeRequest) (*tfprotov6.PlanResourceChangeResponse, error) {
-	return s.completeServer.PlanResourceChange(context.Background(), req)
+func (s tunedServer) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
+	answer, rest := s.provider.data.Load().ReadUnchanged(ctx, context.Background(), req)
+	if answer != nil {
+		return answer, nil
+	}
+	return s.completeServer.ReadResource(rest, req)
 }
 
-func (s bareServer) ApplyResourceChange(_ context.Context, req *tfprotov6.ApplyResourceChangeRequest) (*tfprotov6.ApplyResourceChangeResponse, error) {
-	return s.completeServer.ApplyResourceChange(context.Background(), req)
+func (s tunedServer) PlanResourceChange(_ context.Context, req *tfprotov6.PlanResourceChangeRequest) (*tfprotov6.PlanResourceChangeResponse, error) {
+	if answer := s.provider.data.Load().PlanUnchanged(req); answer != nil {
+		return answer, nil
+	}
+	return bare(s.completeServer.PlanResourceChange, req)
 }
 
-func (s bareServer) ImportResourceState(_ context.Context, req *tfprotov6.ImportResourceStateRequest) (*tfprotov6.ImportResourceStateResponse, error) {
-	return s.completeServer.ImportResourceState(context.Background(), req)
+func (s tunedServer) ApplyResourceChange(_ context.Context, req *tfprotov6.ApplyResourceChangeRequest) (*tfprotov6.ApplyResourceChangeResponse, error) {
+	return bare(s.completeServer.ApplyResourceChange, req)
 }
 
-func (s bareServer) ReadDataSource(_ context.Context, req *tfprotov6.ReadDataSourceRequest) (*tfprotov6.ReadDataSourceResponse, error) {
-	return s.completeServer.ReadDataSource(context.Background(), req)
+func (s tunedServer) ImportResourceState(_ context.Context, req *tfprotov6.ImportResourceStateRequest) (*tfprotov6.ImportResourceStateResponse, error) {
+	return bare(s.completeServer.ImportResourceState, req)
+}
+
+func (s tunedServer) ReadDataSource(_ context.Context, req *tfprotov6.ReadDataSourceRequest) (*tfprotov6.ReadDataSourceResponse, error) {
+	return bare(s.completeServer.ReadDataSource, req)
 }

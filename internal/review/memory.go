@@ -67,15 +67,14 @@ func (r *Reviewer) Recall(object spec.Object, m *Memory) (Result, bool) {
 }
 
 // remember is the memory of a report; nil where it depends on more than the object's
-// attributes, as that of a baseline does on its file, or on values not known yet.
+// attributes, as that of a baseline does on its file, or on values not known yet. What
+// the control plane gives is no part of what is judged.
 func (r *Reviewer) remember(object spec.Object, report evaluate.Report) *Memory {
-	if r.options.Revision == "" || object.Kind.Name == "baseline" {
+	if r.options.Revision == "" || object.Kind.Name == "baseline" && !object.Value.GetAttr("file").IsNull() {
 		return nil
 	}
-	for name, value := range spec.Overlay(object.Value, report.Computed).AsValueMap() {
-		if name != spec.AttributeUID && !value.IsWhollyKnown() {
-			return nil
-		}
+	if !object.Kind.Ungiven(spec.Overlay(object.Value, report.Computed)).IsWhollyKnown() {
+		return nil
 	}
 	m := &Memory{Revision: r.options.Revision}
 	if !object.Value.GetAttr(spec.AttributeWaivers).IsNull() {

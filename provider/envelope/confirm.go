@@ -27,7 +27,7 @@ const maxDifferences = 10
 // review, where it is what was reviewed.
 func (r *Resource) confirm(diags *diag.Diagnostics, written cty.Value, body json.RawMessage, object *client.Object, name string, created bool) (cty.Value, *review.Memory) {
 	if bytes.Equal(object.Attributes, body) {
-		return written, r.remembered(object.ID)
+		return written, r.remembered(written)
 	}
 	kept, err := r.kind.DecodeJSON(object.Attributes)
 	if err != nil {
@@ -36,7 +36,7 @@ func (r *Resource) confirm(diags *diag.Diagnostics, written cty.Value, body json
 	}
 	wanted := r.kind.Ungiven(r.kind.WithoutSecrets(written))
 	if kept.RawEquals(wanted) {
-		return written, r.remembered(object.ID)
+		return written, r.remembered(written)
 	}
 	differences := differences(wanted, kept, nil)
 	if more := len(differences) - maxDifferences; more > 0 {

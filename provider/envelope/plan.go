@@ -58,7 +58,7 @@ func (r *Resource) ModifyPlan(ctx context.Context, req resource.ModifyPlanReques
 		declared.Prior = prior
 	}
 	result := r.reviewer().Object(ctx, declared)
-	r.remember(planned, result.Memory)
+	r.remember(result.Value, result.Memory)
 	addFindings(&resp.Diagnostics, result.Findings, r.changed(prior, result.Value), object)
 
 	raw, err := fromCty(r.kind, result.Value, req.Plan.Raw.Type())

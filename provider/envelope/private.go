@@ -13,16 +13,31 @@ import (
 
 // remember keeps what the review of an object found, for the write that follows.
 func (r *Resource) remember(v cty.Value, memory *review.Memory) {
-	if id, ok := r.kind.ID(v); ok && r.data != nil {
-		r.data.reviews.Store(client.Ref{Kind: r.kind.Name, ID: id}, memory)
+	if ref, ok := r.planned(v); ok && r.data != nil {
+		r.data.reviews.Store(ref, memory)
 	}
 }
 
 // remembered is what remember kept of an object; nil where there is nothing.
-func (r *Resource) remembered(id string) *review.Memory {
-	memory, _ := r.data.reviews.Load(client.Ref{Kind: r.kind.Name, ID: id})
+func (r *Resource) remembered(v cty.Value) *review.Memory {
+	ref, ok := r.planned(v)
+	if !ok {
+		return nil
+	}
+	memory, _ := r.data.reviews.Load(ref)
 	out, _ := memory.(*review.Memory)
 	return out
+}
+
+// planned tells the objects of a run apart: by their name path, or, while the control
+// plane has yet to number an object, by everything else about it.
+func (r *Resource) planned(v cty.Value) (client.Ref, bool) {
+	id, ok := r.kind.ID(v)
+	if !ok && r.kind.Numbered != "" {
+		body, err := r.kind.EncodeJSON(v)
+		id, ok = string(body), err == nil
+	}
+	return client.Ref{Kind: r.kind.Name, ID: id}, ok
 }
 
 // keptReview is what the review of an object found at a revision.

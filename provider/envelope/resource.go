@@ -241,7 +241,7 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 	if r.data == nil || r.data.Client == nil {
 		return // the provider has warned that its configuration is not known yet
 	}
-	object, err := r.data.Client.Refresh(ctx, r.kind.Name, id)
+	object, err := r.fetch(ctx, id)
 	if err == nil && r.acknowledge(ctx, req.Private, req.State.Raw) {
 		setPrivate(ctx, &resp.Diagnostics, resp.Private, privateRequest, "")
 	}
