@@ -195,7 +195,9 @@ func TestAChangeThatStatesCannotFollowIsRefused(t *testing.T) {
 		delete(attributes, "team")
 		return nil
 	}
-	first := func() *spec.Kind { return gadget(map[string]schema.Attribute{"name": text, "team": text, "box": size(number)}) }
+	first := func() *spec.Kind {
+		return gadget(map[string]schema.Attribute{"name": text, "team": text, "box": size(number)})
+	}
 	for _, test := range []struct {
 		name string
 		now  *spec.Kind

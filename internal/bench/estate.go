@@ -204,8 +204,11 @@ func newCore(ctx context.Context, opened *provider.Opened, file string) (*core, 
 	}
 	c := &core{server: server, schema: schema}
 	attributes := map[string]tftypes.Value{}
-	ty := schema.Provider.ValueType()
-	for name, attribute := range ty.(tftypes.Object).AttributeTypes {
+	ty, ok := schema.Provider.ValueType().(tftypes.Object)
+	if !ok {
+		return nil, fmt.Errorf("the provider's configuration is a %s", schema.Provider.ValueType())
+	}
+	for name, attribute := range ty.AttributeTypes {
 		attributes[name] = tftypes.NewValue(attribute, nil)
 	}
 	attributes["path"] = tftypes.NewValue(tftypes.String, file)
@@ -234,9 +237,13 @@ func (c *core) apply(ctx context.Context, text string) ([]applied, error) {
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	body, ok := file.Body.(*hclsyntax.Body)
+	if !ok {
+		return nil, fmt.Errorf("the configuration is a %T", file.Body)
+	}
 	var out []applied
 	known := map[string]map[string]cty.Value{}
-	for _, block := range file.Body.(*hclsyntax.Body).Blocks {
+	for _, block := range body.Blocks {
 		kind, ok := spec.ByTerraformType(block.Labels[0])
 		if !ok {
 			return nil, fmt.Errorf("no kind %s", block.Labels[0])

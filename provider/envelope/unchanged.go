@@ -147,6 +147,9 @@ func (p plain) acknowledged(ctx context.Context, d *Data, kind *spec.Kind, id st
 func given(state []byte) (id, uid string) {
 	decoder := msgpack.NewDecoder(bytes.NewReader(state))
 	n, err := decoder.DecodeMapLen()
+	if err != nil {
+		return "", ""
+	}
 	for range n {
 		var name string
 		if name, err = decoder.DecodeString(); err != nil {
