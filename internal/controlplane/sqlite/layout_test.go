@@ -13,6 +13,7 @@ import (
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/registrytest"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/relational"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/sqlite"
 )
 
@@ -75,10 +76,10 @@ func TestAFileOfEachEarlierReleaseGoesOn(t *testing.T) {
 	if _, err := put(t, openStore(t, fresh), "m"); err != nil {
 		t.Fatal(err)
 	}
-	if sqlite.SchemaVersion < 2 {
+	if relational.Newest() < 2 {
 		t.Fatal("there is no earlier layout to test")
 	}
-	for layout := 1; layout < sqlite.SchemaVersion; layout++ {
+	for layout := 1; layout < relational.Newest(); layout++ {
 		t.Run(fmt.Sprint("layout ", layout), func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "mlops.db")
@@ -108,7 +109,7 @@ func TestAFileOfEachEarlierReleaseGoesOn(t *testing.T) {
 			if _, err := store.Registry().Put(ctx, port.Write{Ref: registrytest.Ref("fraud"), Attributes: []byte(`{"name":"fraud"}`), If: port.IfMatch(fraudETag)}); err != nil {
 				t.Fatal(err)
 			}
-			if got := one(t, path, `PRAGMA user_version`); got != fmt.Sprint(sqlite.SchemaVersion) {
+			if got := one(t, path, `PRAGMA user_version`); got != fmt.Sprint(relational.Newest()) {
 				t.Errorf("writing made it layout %s", got)
 			}
 			if diff := cmp.Diff(one(t, fresh, tables), one(t, path, tables)); diff != "" {

@@ -23,6 +23,7 @@ import (
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/registrytest"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/relational"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/sqlite"
 )
 
@@ -440,8 +441,8 @@ func TestReadsCostWhatTheyReturn(t *testing.T) {
 		"the answers that are old":    {"SEARCH idempotency USING INDEX idempotency_by_expiry (expires_at<?)"},
 	}
 	got := map[string][]string{}
-	for name, statement := range sqlite.Reads {
-		parameters := make([]any, strings.Count(statement, "?"))
+	for name, statement := range relational.Reads() {
+		parameters := make([]any, strings.Count(statement, "$"))
 		rows, err := db.Query(`EXPLAIN QUERY PLAN `+statement, parameters...)
 		if err != nil {
 			t.Fatal(err)
