@@ -19,7 +19,7 @@ import (
 
 // Engine is a place for the tables.
 type Engine interface {
-	// Name is the kind of database, for people: sqlite or postgresql.
+	// Name is the kind of database, for people: sqlite or postgres.
 	Name() string
 	// Reading returns the database, or nil where there is none yet: a store that is
 	// empty. It never makes one.
@@ -39,6 +39,9 @@ type Engine interface {
 	Size(ctx context.Context, d *Database) (int64, error)
 	// Now is the time.
 	Now() time.Time
+	// Listen has the engine hear of writes of other processes, where it can, and
+	// announce them. It is called whenever somebody is about to wait.
+	Listen()
 }
 
 // Database is a database that is open, and found to be a control plane's.
@@ -73,6 +76,7 @@ func (s *Store) Announce() {
 }
 
 func (s *Store) nextWrite() <-chan struct{} {
+	s.engine.Listen()
 	s.waiting.Lock()
 	defer s.waiting.Unlock()
 	if s.changed == nil {

@@ -47,5 +47,8 @@ func (e engine) Size(context.Context, *relational.Database) (int64, error) {
 
 func (e engine) Now() time.Time { return e.store.now() }
 
+// Listen does nothing: a file tells nobody.
+func (e engine) Listen() {}
+
 // itself translates nothing: the layouts are in SQLite's words.
 var itself = strings.NewReplacer()
