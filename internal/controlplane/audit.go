@@ -107,6 +107,9 @@ func refOf(u *url.URL) port.Ref {
 		return port.Ref{ID: bounded(u.Path)}
 	}
 	kind, id, _ := strings.Cut(rest, "/")
+	if kind == "tokens" { // every other path has the kind's own name
+		kind = port.TokenKind
+	}
 	if name, err := url.PathUnescape(id); err == nil {
 		id = name
 	}

@@ -180,7 +180,7 @@ func (o ListenOptions) handler(service *Service, tokens *watched[token.Set], wat
 	}
 	next = limited(audited(next, service.policies, o.Logger), newLimiter(o.Rate))
 	if tokens != nil {
-		next = authenticated(next, tokens, time.Now)
+		next = authenticated(next, door{tokens, service.policies, o.Logger, time.Now})
 	} else {
 		next = loopbackOnly(next)
 	}

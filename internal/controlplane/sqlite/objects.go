@@ -28,7 +28,7 @@ const (
 	selectModelPage = `SELECT ` + columns + ` FROM objects WHERE model = ? AND model <> '' AND kind = ? AND id > ? ORDER BY id LIMIT ?`
 	selectChildren  = `SELECT kind, id FROM objects WHERE model = ? AND model <> '' ORDER BY kind, id LIMIT ?`
 	selectEntries   = `SELECT seq, at, action, kind, id, uid, generation, actor, address, request_id, from_etag, to_etag, code FROM events WHERE seq > ? ORDER BY seq LIMIT ?`
-	selectEvents    = `SELECT seq, at, action, kind, id, uid, generation, actor, address, request_id, from_etag, to_etag, code FROM events WHERE seq > ? AND code = '' ORDER BY seq LIMIT ?`
+	selectEvents    = `SELECT seq, at, action, kind, id, uid, generation, actor, address, request_id, from_etag, to_etag, code FROM events WHERE seq > ? AND code = '' AND kind <> 'token' ORDER BY seq LIMIT ?`
 	selectAnswer    = `SELECT request, answer FROM idempotency WHERE key = ? AND expires_at > ?`
 	deleteAnswers   = `DELETE FROM idempotency WHERE expires_at <= ?`
 )
@@ -87,7 +87,7 @@ func (s *Store) get(ctx context.Context, ref port.Ref) (port.Object, error) {
 func (s *Store) list(ctx context.Context, kind, model string, page port.PageRequest) (port.Page, error) {
 	after, err := base64.RawURLEncoding.DecodeString(page.Token)
 	if err != nil {
-		return port.Page{}, &port.Error{Code: port.CodeInvalidArgument, Detail: fmt.Sprintf("page_token %q is none of this server's. Use next_page_token of the page before.", page.Token)}
+		return port.Page{}, foreignPage(page)
 	}
 	size := min(max(page.Size, 1), port.MaxPageSize)
 	f, err := s.forReading(ctx)

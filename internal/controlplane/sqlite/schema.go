@@ -15,6 +15,8 @@ const (
 	applicationID = 0x6d6c6f70
 	// layoutOfAudit is the first layout whose events say who wrote.
 	layoutOfAudit = 2
+	// layoutOfTokens is the first layout that has the tokens that were minted.
+	layoutOfTokens = 3
 )
 
 // schemaVersion is the newest layout that this program can read and write; a
@@ -26,7 +28,7 @@ var schemaVersion = len(layouts)
 // that it lacks, with its first write; it can be read before. A step is never
 // changed once it was released, and only adds: older releases go on writing to a
 // file that they have open.
-var layouts = [][]string{layout1, slices.Concat(layoutIdempotency, layoutVersions, layoutAudit, layoutSecrets)}
+var layouts = [][]string{layout1, slices.Concat(layoutIdempotency, layoutVersions, layoutAudit, layoutSecrets), layoutTokens}
 
 // layout1 makes an empty file ours. `model` repeats the registered model of an
 // object's key, so that a model's children are found without reading documents.
