@@ -97,6 +97,10 @@ func TestEachRoleMayDoWhatItSaysAndNoMore(t *testing.T) {
 		{"deleting", http.MethodDelete, "/v1/registered_model/none", "", "apply", 404},
 		{"what nobody has thought of", "FROB", "/v1/store", "", "apply", 405},
 		{"posting where nothing is posted", http.MethodPost, "/v1/resources:batchGet/", "", "apply", 400},
+		{"minting a token", http.MethodPost, "/v1/tokens", `{"name":"x","role":"read"}`, "plan", 201},
+		{"renewing a token", http.MethodPost, "/v1/tokens/none/renew", "", "plan", 404},
+		{"giving a token back", http.MethodDelete, "/v1/tokens/none", "", "read", 404},
+		{"listing the tokens", http.MethodGet, "/v1/tokens", "", "admin", 200},
 		{"reading the audit log", http.MethodGet, "/v1/audit", "", "admin", 200},
 	} {
 		rank := map[string]int{"read": 1, "plan": 2, "apply": 3, "admin": 4}

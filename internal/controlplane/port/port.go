@@ -302,6 +302,7 @@ type Policies interface {
 	// RecordMove appends a move that happened in another store.
 	RecordMove(ctx context.Context, alias string, m Move) error
 	Auditor
+	Tokens
 	// Info identifies the store.
 	Info(ctx context.Context) (Info, error)
 	// Usage says how much the store holds.

@@ -14,6 +14,8 @@ const (
 	layoutOfAudit = 2
 	// layoutOfVersions is the first layout that numbers versions.
 	layoutOfVersions = 2
+	// layoutOfTokens is the first layout that has the tokens that were minted.
+	layoutOfTokens = 3
 )
 
 // layouts are the steps that made the layout what it is: the statements at index
@@ -21,7 +23,7 @@ const (
 // that it lacks, with its first write; it can be read before. A step is never
 // changed once it was released, and only adds: older releases go on writing to a
 // database that they have open.
-var layouts = [][]string{layout1, slices.Concat(layoutIdempotency, layoutVersions, layoutAudit, layoutSecrets)}
+var layouts = [][]string{layout1, slices.Concat(layoutIdempotency, layoutVersions, layoutAudit, layoutSecrets), layoutTokens}
 
 // layout1 makes an empty database ours. `model` repeats the registered model of an
 // object's key, so that a model's children are found without reading documents.

@@ -28,7 +28,7 @@ const (
 	selectModelPage = `SELECT ` + columns + ` FROM objects WHERE model = $1 AND model <> '' AND kind = $2 AND id > $3 ORDER BY id LIMIT $4`
 	selectChildren  = `SELECT kind, id FROM objects WHERE model = $1 AND model <> '' ORDER BY kind, id LIMIT $2`
 	selectEntries   = `SELECT seq, at, action, kind, id, uid, generation, actor, address, request_id, from_etag, to_etag, code FROM events WHERE seq > $1 ORDER BY seq LIMIT $2`
-	selectEvents    = `SELECT seq, at, action, kind, id, uid, generation, actor, address, request_id, from_etag, to_etag, code FROM events WHERE seq > $1 AND code = '' ORDER BY seq LIMIT $2`
+	selectEvents    = `SELECT seq, at, action, kind, id, uid, generation, actor, address, request_id, from_etag, to_etag, code FROM events WHERE seq > $1 AND code = '' AND kind <> 'token' ORDER BY seq LIMIT $2`
 	selectAnswer    = `SELECT request, answer FROM idempotency WHERE key = $1 AND expires_at > $2`
 	deleteAnswers   = `DELETE FROM idempotency WHERE expires_at <= $1`
 )
@@ -39,6 +39,7 @@ func Reads() map[string]string {
 	return map[string]string{
 		"an object": selectObject, "a page of objects": selectPage, "a page of a model's objects": selectModelPage, "a model's children": selectChildren,
 		"a page of events": selectEvents, "a page of the audit log": selectEntries, "an answer to a key": selectAnswer, "the answers that are old": deleteAnswers,
+		"a token": selectToken, "a token by its hash": selectTokenByHash, "a page of tokens": selectTokenPage, "a minter's tokens": countMinted, "the tokens that have expired": deleteExpired,
 	}
 }
 
@@ -96,7 +97,7 @@ func (s *Store) get(ctx context.Context, ref port.Ref) (port.Object, error) {
 func (s *Store) list(ctx context.Context, kind, model string, page port.PageRequest) (port.Page, error) {
 	after, err := base64.RawURLEncoding.DecodeString(page.Token)
 	if err != nil {
-		return port.Page{}, &port.Error{Code: port.CodeInvalidArgument, Detail: fmt.Sprintf("page_token %q is none of this server's. Use next_page_token of the page before.", page.Token)}
+		return port.Page{}, foreignPage(page)
 	}
 	size := min(max(page.Size, 1), port.MaxPageSize)
 	f, err := s.forReading(ctx)

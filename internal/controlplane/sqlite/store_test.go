@@ -421,14 +421,19 @@ func TestReadsCostWhatTheyReturn(t *testing.T) {
 	}
 	defer func() { _ = db.Close() }()
 	want := map[string][]string{
-		"an object":                   {"SEARCH objects USING INDEX sqlite_autoindex_objects_1 (kind=? AND id=?)"},
-		"a page of objects":           {"SEARCH objects USING INDEX sqlite_autoindex_objects_1 (kind=? AND id>?)"},
-		"a page of a model's objects": {"SEARCH objects USING INDEX objects_of_model (model=? AND kind=? AND id>?)"},
-		"a model's children":          {"SEARCH objects USING COVERING INDEX objects_of_model (model=?)"},
-		"a page of the audit log":     {"SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
-		"a page of events":            {"SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
-		"an answer to a key":          {"SEARCH idempotency USING PRIMARY KEY (key=?)"},
-		"the answers that are old":    {"SEARCH idempotency USING INDEX idempotency_by_expiry (expires_at<?)"},
+		"an object":                    {"SEARCH objects USING INDEX sqlite_autoindex_objects_1 (kind=? AND id=?)"},
+		"a page of objects":            {"SEARCH objects USING INDEX sqlite_autoindex_objects_1 (kind=? AND id>?)"},
+		"a page of a model's objects":  {"SEARCH objects USING INDEX objects_of_model (model=? AND kind=? AND id>?)"},
+		"a model's children":           {"SEARCH objects USING COVERING INDEX objects_of_model (model=?)"},
+		"a page of the audit log":      {"SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
+		"a page of events":             {"SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
+		"an answer to a key":           {"SEARCH idempotency USING PRIMARY KEY (key=?)"},
+		"the answers that are old":     {"SEARCH idempotency USING INDEX idempotency_by_expiry (expires_at<?)"},
+		"a token":                      {"SEARCH tokens USING PRIMARY KEY (id=?)"},
+		"a token by its hash":          {"SEARCH tokens USING INDEX tokens_by_hash (hash=?)"},
+		"a page of tokens":             {"SEARCH tokens USING PRIMARY KEY (id>?)"},
+		"a minter's tokens":            {"SEARCH tokens USING COVERING INDEX tokens_of_minter (minter=?)"},
+		"the tokens that have expired": {"SEARCH tokens USING INDEX tokens_by_expiry (expires_at<?)"},
 	}
 	got := map[string][]string{}
 	for name, statement := range relational.Reads() {
