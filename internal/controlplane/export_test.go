@@ -1,7 +1,9 @@
 package controlplane
 
 import (
+	"io"
 	"maps"
+	"net/http"
 	"slices"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
@@ -31,3 +33,12 @@ func Codes() []string {
 
 // StatusOf is the HTTP status of a code, for tests.
 func StatusOf(code string) int { return statuses[port.Code(code)] }
+
+// Open is the handler over the store of a server, without the server, for tests.
+func Open(o ListenOptions) (http.Handler, io.Closer, error) {
+	service, store, err := o.openService()
+	if err != nil {
+		return nil, nil, err
+	}
+	return NewHandler(service), store, nil
+}

@@ -80,8 +80,12 @@ func askAs(t *testing.T, method, url, secret, body string, headers ...string) an
 const putFraud = `{"attributes":` + fraud + `}`
 
 func TestEachRoleMayDoWhatItSaysAndNoMore(t *testing.T) {
+	onEachStore(t, eachRoleMayDoWhatItSaysAndNoMore)
+}
+
+func eachRoleMayDoWhatItSaysAndNoMore(t *testing.T, store string) {
 	secrets := team()
-	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets)})
+	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets), DataFile: store})
 	for _, tt := range []struct {
 		what, method, path, body string
 		least                    string
@@ -131,8 +135,12 @@ func TestEachRoleMayDoWhatItSaysAndNoMore(t *testing.T) {
 
 // What the provider asks for in `terraform plan`: the client's own reads.
 func TestAPlanWorksWithATokenThatMayNotWrite(t *testing.T) {
+	onEachStore(t, aPlanWorksWithATokenThatMayNotWrite)
+}
+
+func aPlanWorksWithATokenThatMayNotWrite(t *testing.T, store string) {
 	secrets := team()
-	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets)})
+	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets), DataFile: store})
 	connect := func(who string) *client.Client {
 		c, err := client.New(client.Options{Endpoint: base, Token: secrets[who], Retries: -1})
 		if err != nil {
@@ -222,8 +230,12 @@ func TestACertificateThatIsRenewedIsUsed(t *testing.T) {
 }
 
 func TestTheAuditLogSaysWhoWroteAndWhoWasRefused(t *testing.T) {
+	onEachStore(t, theAuditLogSaysWhoWroteAndWhoWasRefused)
+}
+
+func theAuditLogSaysWhoWroteAndWhoWasRefused(t *testing.T, store string) {
 	secrets := team()
-	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets)})
+	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets), DataFile: store})
 	apply, plan, admin := secrets["the-apply apply"], secrets["the-plan plan"], secrets["the-admin admin"]
 	url := base + "/v1/registered_model/fraud"
 	created := askAs(t, http.MethodPut, url, apply, putFraud, "If-None-Match: *", "X-Request-Id: deploy-7")

@@ -44,8 +44,12 @@ func mint(t *testing.T, base, secret, body string, headers ...string) minted {
 }
 
 func TestAMintedTokenMayWhatItsRoleMayAndEndsWhenItIsRevoked(t *testing.T) {
+	onEachStore(t, aMintedTokenMayWhatItsRoleMayAndEndsWhenItIsRevoked)
+}
+
+func aMintedTokenMayWhatItsRoleMayAndEndsWhenItIsRevoked(t *testing.T, store string) {
 	secrets := team()
-	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets)})
+	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets), DataFile: store})
 	apply := secrets["the-apply apply"]
 	before := time.Now().Add(-time.Second)
 	made := mint(t, base, apply, `{"name":"nightly","role":"plan","ttl":"15m","description":"the nightly plan"}`)
@@ -90,8 +94,12 @@ func TestAMintedTokenMayWhatItsRoleMayAndEndsWhenItIsRevoked(t *testing.T) {
 }
 
 func TestNobodyMintsMoreThanHeMayHimself(t *testing.T) {
+	onEachStore(t, nobodyMintsMoreThanHeMayHimself)
+}
+
+func nobodyMintsMoreThanHeMayHimself(t *testing.T, store string) {
 	secrets := team()
-	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets)})
+	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets), DataFile: store})
 	roles := []string{"read", "plan", "apply", "admin"}
 	for i, own := range roles {
 		for j, asked := range roles {
@@ -166,11 +174,15 @@ func TestARequestForATokenSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestAMintedTokenWorksAsLongAsItsMinter(t *testing.T) {
+	onEachStore(t, aMintedTokenWorksAsLongAsItsMinter)
+}
+
+func aMintedTokenWorksAsLongAsItsMinter(t *testing.T, store string) {
 	secret, renewed := token.Generate(), token.Generate()
 	path := tokenFile(t, map[string]string{"ci apply": secret})
 	last := time.Now().UTC().Truncate(24 * time.Hour)
 	addToken(t, path, "today plan", renewed, last)
-	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: path})
+	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: path, DataFile: store})
 	short := mint(t, base, renewed, tokenBody("x", "plan", "1d"))
 	if end := last.AddDate(0, 0, 1); !short.ExpiresAt.Equal(end) || !short.EndsAt.Equal(end) {
 		t.Errorf("it outlives its minter, which ends at %s: %+v", end, short)
@@ -213,10 +225,11 @@ func TestAMintedTokenWorksAsLongAsItsMinter(t *testing.T) {
 	}
 }
 
-func TestATokenIsRenewedByWhoMintedIt(t *testing.T) {
+func TestATokenIsRenewedByWhoMintedIt(t *testing.T) { onEachStore(t, aTokenIsRenewedByWhoMintedIt) }
+
+func aTokenIsRenewedByWhoMintedIt(t *testing.T, store string) {
 	secrets := team()
-	path := filepath.Join(t.TempDir(), "mlops.db")
-	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets), DataFile: path})
+	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets), DataFile: store})
 	made := mint(t, base, secrets["the-plan plan"], tokenBody("x", "plan", "1m"))
 	if got := askAs(t, http.MethodPost, base+"/v1/tokens/"+made.ID+"/renew", secrets["the-apply apply"], ""); got.code != "PERMISSION_DENIED" {
 		t.Errorf("another token: %d %s", got.status, got.body)
@@ -224,7 +237,7 @@ func TestATokenIsRenewedByWhoMintedIt(t *testing.T) {
 	// As if most of its time had gone.
 	set := func(column string, at time.Time) {
 		t.Helper()
-		change(t, path, `UPDATE tokens SET `+column+` = ? WHERE id = ?`, at.UnixMilli(), made.ID)
+		change(t, store, `UPDATE tokens SET `+column+` = $1 WHERE id = $2`, at.UnixMilli(), made.ID)
 	}
 	renew := func() (minted, answered) {
 		t.Helper()
@@ -256,22 +269,25 @@ func TestATokenIsRenewedByWhoMintedIt(t *testing.T) {
 		t.Errorf("it is listed: %s", got.body)
 	}
 	mint(t, base, secrets["the-plan plan"], tokenBody("x", "plan", "1m"))
-	if got := count(t, path, `SELECT count(*) FROM tokens`); got != 1 {
+	if got := count(t, store, `SELECT count(*) FROM tokens`); got != 1 {
 		t.Errorf("%d tokens are kept", got)
 	}
 }
 
 func TestARepeatedRequestMintsTheSameToken(t *testing.T) {
+	onEachStore(t, aRepeatedRequestMintsTheSameToken)
+}
+
+func aRepeatedRequestMintsTheSameToken(t *testing.T, store string) {
 	secrets := team()
-	path := filepath.Join(t.TempDir(), "mlops.db")
-	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets), DataFile: path})
+	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets), DataFile: store})
 	apply := secrets["the-apply apply"]
 	first := mint(t, base, apply, tokenBody("x", "plan", "5m"), "Idempotency-Key: k1")
 	again := mint(t, base, apply, tokenBody("x", "plan", "5m"), "Idempotency-Key: k1")
 	if diff := cmp.Diff(first, again); diff != "" {
 		t.Errorf("the second answer is another one:\n%s", diff)
 	}
-	if got := count(t, path, `SELECT count(*) FROM tokens`); got != 1 {
+	if got := count(t, store, `SELECT count(*) FROM tokens`); got != 1 {
 		t.Errorf("%d tokens", got)
 	}
 	if other := mint(t, base, apply, tokenBody("x", "plan", "5m")); other.Token == first.Token || other.ID == first.ID {
@@ -414,9 +430,13 @@ func TestAFileOfAnEarlierLayoutHasNoTokens(t *testing.T) {
 	}
 }
 
-func openDatabase(t *testing.T, path string) *sql.DB {
+func openDatabase(t *testing.T, store string) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
+	driver := "sqlite"
+	if inDatabase(store) {
+		driver = "pgx"
+	}
+	db, err := sql.Open(driver, store)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -424,7 +444,7 @@ func openDatabase(t *testing.T, path string) *sql.DB {
 	return db
 }
 
-// change runs statements on a control plane's file behind its back.
+// change runs statements on a control plane's store behind its back.
 func change(t *testing.T, path, statement string, arguments ...any) {
 	t.Helper()
 	db := openDatabase(t, path)
