@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
-	"net/url"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,25 +27,26 @@ type balancer struct {
 func newBalancer(t *testing.T, addresses ...string) *balancer {
 	t.Helper()
 	b := &balancer{asked: make([]atomic.Int64, len(addresses))}
-	forward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "balanced"})
-	forward.Transport = &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (connection net.Conn, err error) {
-		first := int(b.next.Add(1))
-		for i := range addresses {
-			server := (first + i) % len(addresses)
-			if connection, err = new(net.Dialer).DialContext(ctx, network, addresses[server]); err == nil {
-				b.asked[server].Add(1)
-				return connection, nil
+	forward := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host = "http", "balanced"
+			r.Out.Host = "localhost" // a server that asks for no tokens answers no other name
+		},
+		Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (connection net.Conn, err error) {
+			first := int(b.next.Add(1))
+			for i := range addresses {
+				server := (first + i) % len(addresses)
+				if connection, err = new(net.Dialer).DialContext(ctx, network, addresses[server]); err == nil {
+					b.asked[server].Add(1)
+					return connection, nil
+				}
 			}
-		}
-		return nil, err
-	}}
-	forward.Rewrite, forward.Director = func(r *httputil.ProxyRequest) {
-		r.Out.URL.Scheme, r.Out.URL.Host = "http", "balanced"
-		r.Out.Host = "localhost" // or a server that asks for no tokens answers nobody
-	}, nil
-	forward.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) {
-		b.broken.Add(1)
-		http.Error(w, "the server is gone", http.StatusBadGateway)
+			return nil, err
+		}},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
+			b.broken.Add(1)
+			http.Error(w, "the server is gone", http.StatusBadGateway)
+		},
 	}
 	b.Server = httptest.NewServer(forward)
 	t.Cleanup(b.Close)

@@ -101,7 +101,7 @@ func (s *Store) look(ctx context.Context, q querier) (layout int, err error) {
 
 // foreign is for tables that have the names of ours, and are not.
 func (s *Store) foreign(err error) error {
-	return unusable(err, "%s has a table of another program. Nothing was written to it. Give the control plane a database of its own, or a schema: search_path=mlops in the address, after CREATE SCHEMA mlops.", s.name)
+	return unusable(err, "%s has a table of another program. Nothing was written to it. Give the control plane a database of its own, or a schema: options=-c%%20search_path%%3Dmlops in the address, after CREATE SCHEMA mlops.", s.name)
 }
 
 // upToDate makes the tables where there are none, and takes the steps that they lack,

@@ -118,7 +118,7 @@ func configOf(address string) (*pgxpool.Config, error) {
 			"Leave the password out, so that its characters do not matter, and set PGPASSWORD or PGPASSFILE.%s", reason(address, err))
 	}
 	for name, value := range parameters {
-		if config.ConnConfig.RuntimeParams[name] == "" {
+		if config.ConnConfig.RuntimeParams[name] == "" && !strings.Contains(config.ConnConfig.RuntimeParams["options"], name) {
 			config.ConnConfig.RuntimeParams[name] = value
 		}
 	}

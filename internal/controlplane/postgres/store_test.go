@@ -227,8 +227,8 @@ func TestASchemaOfItsOwn(t *testing.T) {
 	address := testtools.Postgres(t).Database(t)
 	run(t, address, `CREATE TABLE objects (id INT)`, `CREATE SCHEMA mlops`, `CREATE SCHEMA "Another One"`)
 	var ids []string
-	for _, schema := range []string{"mlops", `%22Another%20One%22`} {
-		store := openStore(t, with(address, "search_path="+schema))
+	for _, schema := range []string{`options=-c%20search_path%3Dmlops`, `search_path=%22Another%20One%22`} {
+		store := openStore(t, with(address, schema))
 		if _, err := storetest.Put(t, store, "m"); err != nil {
 			t.Fatalf("%s: %v", schema, err)
 		}
@@ -397,8 +397,8 @@ func TestCommitsAreOnTheDiskWhateverTheDatabaseIsSetTo(t *testing.T) {
 			t.Errorf("%s was made %s, %v", set, got, err)
 		}
 	}
-	for setting, want := range map[string]string{"lock_timeout": "3s", "application_name": "mine", "client_encoding": "UTF8", "idle_in_transaction_session_timeout": "30s"} {
-		store := openStore(t, with(address, "lock_timeout=3s&application_name=mine&client_encoding=LATIN1"))
+	for setting, want := range map[string]string{"lock_timeout": "3s", "application_name": "mine", "client_encoding": "UTF8", "idle_in_transaction_session_timeout": "1min"} {
+		store := openStore(t, with(address, "lock_timeout=3s&application_name=mine&client_encoding=LATIN1&options=-c%20idle_in_transaction_session_timeout%3D60s"))
 		if got, err := store.Setting(t.Context(), setting); err != nil || got != want {
 			t.Errorf("%s is %s, %v; want %s", setting, got, err, want)
 		}
