@@ -15,6 +15,7 @@ var Layout1 = layout1
 var Reads = map[string]string{
 	"an object": selectObject, "a page of objects": selectPage, "a page of a model's objects": selectModelPage, "a model's children": selectChildren,
 	"a page of events": selectEvents, "a page of the audit log": selectEntries, "an answer to a key": selectAnswer, "the answers that are old": deleteAnswers,
+	"the additions that are old": deleteAdditions,
 }
 
 // SchemaVersion is the newest layout.

@@ -438,6 +438,7 @@ func TestReadsCostWhatTheyReturn(t *testing.T) {
 		"a page of events":            {"SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
 		"an answer to a key":          {"SEARCH idempotency USING PRIMARY KEY (key=?)"},
 		"the answers that are old":    {"SEARCH idempotency USING INDEX idempotency_by_expiry (expires_at<?)"},
+		"the additions that are old":  {"SEARCH unacknowledged USING INDEX unacknowledged_by_age (at<?)"},
 	}
 	got := map[string][]string{}
 	for name, statement := range sqlite.Reads {
