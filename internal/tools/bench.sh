@@ -6,6 +6,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 . internal/tools/isolate.sh
 
 python=$(internal/tools/get.sh peers)
+terraform=$(internal/tools/get.sh terraform)
+mlflow=$(internal/tools/get.sh mlflow)
 mkdir -p .cache/bench
 go build -o .cache/bench/bench ./internal/bench
-exec .cache/bench/bench -python "$python" "$@"
+exec .cache/bench/bench -python "$python" -terraform "$terraform" -mlflow "$mlflow" "$@"
