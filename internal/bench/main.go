@@ -270,6 +270,28 @@ func run(document, data string, t tools, pick string, rounds, shrink int, progre
 	return nil
 }
 
+// versions names the tools that are no statistical peers.
+func (t tools) versions() string {
+	out := ""
+	if t.terraform != "" {
+		first, _, _ := strings.Cut(output(t.terraform, "version"), "\n") // Terraform v1.11.4
+		out += ", " + first
+	}
+	if t.mlflow != "" {
+		out += ", MLflow " + output(t.mlflow, "-c", "from importlib.metadata import version; print(version('mlflow'))")
+	}
+	return out
+}
+
+// output is what a program prints, or that it does not run.
+func output(program string, arguments ...string) string {
+	out, err := exec.Command(program, arguments...).Output()
+	if err != nil {
+		return "(version unknown)"
+	}
+	return strings.TrimSpace(string(out))
+}
+
 // sourceFolder is where this package lies.
 func sourceFolder() string {
 	if _, err := os.Stat("peers.py"); err == nil { // in its test
@@ -307,6 +329,7 @@ func (h *harness) machine() string {
 	if h.peers != nil {
 		peers = h.peers.versions
 	}
+	peers += h.tools.versions()
 	revision := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {

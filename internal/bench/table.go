@@ -48,6 +48,9 @@ func megabytes(bytes int64) measure {
 // aSecond is how many of something there are in a second.
 func aSecond(count int, in time.Duration) measure {
 	rate := float64(count) / in.Seconds()
+	if rate >= 1_000 {
+		return measure{rate, fmt.Sprintf("%.0f a second", rate)}
+	}
 	return measure{rate, fmt.Sprintf("%.3g a second", rate)}
 }
 
