@@ -8,4 +8,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 python=$(internal/tools/get.sh peers)
 mkdir -p .cache/bench
 go build -o .cache/bench/bench ./internal/bench
+# Some machines have OpenBLAS use an older processor's code, which slows a current numpy.
+unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 exec .cache/bench/bench -python "$python" "$@"
