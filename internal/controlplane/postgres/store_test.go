@@ -284,6 +284,7 @@ func TestReadsCostWhatTheyReturn(t *testing.T) {
 		`INSERT INTO events (at, action, kind, id, uid, generation) SELECT 1, 'created', 'k', 'i', 'u', 1 FROM generate_series(1, 20000)`,
 		`INSERT INTO idempotency (key, request, answer, expires_at) SELECT 'key' || i, 'r', 'a', i FROM generate_series(1, 20000) i`,
 		`INSERT INTO tokens (id, name, role, description, minter, salt, hash, ttl, created_at, expires_at, ends_at) SELECT 'id' || i, 'n', 'read', '', 'minter' || i % 500, sha256(i::text::bytea), sha256(i::text::bytea), 1, 1, i, 1 FROM generate_series(1, 20000) i`,
+		`INSERT INTO unacknowledged (kind, id, model, key, at) SELECT 'k', 'id' || i, 'm', 'k', i FROM generate_series(1, 20000) i`,
 		`ANALYZE`)
 	db, err := sql.Open("pgx", address)
 	if err != nil {
@@ -299,6 +300,7 @@ func TestReadsCostWhatTheyReturn(t *testing.T) {
 		"a page of the audit log":      `19000, 11`,
 		"an answer to a key":           `'key1', 5`,
 		"the answers that are old":     `50`,
+		"the additions that are old":   `50`,
 		"a token":                      `'id1'`,
 		"a token by its hash":          `sha256('1')`,
 		"a page of tokens":             `'id5', 50, 11`,

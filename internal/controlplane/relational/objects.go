@@ -31,6 +31,7 @@ const (
 	selectEvents    = `SELECT seq, at, action, kind, id, uid, generation, actor, address, request_id, from_etag, to_etag, code FROM events WHERE seq > $1 AND code = '' AND kind <> 'token' ORDER BY seq LIMIT $2`
 	selectAnswer    = `SELECT request, answer FROM idempotency WHERE key = $1 AND expires_at > $2`
 	deleteAnswers   = `DELETE FROM idempotency WHERE expires_at <= $1`
+	deleteAdditions = `DELETE FROM unacknowledged WHERE at <= $1`
 )
 
 // Reads has the statements that read, and those that look for what is old, by what they
@@ -39,7 +40,8 @@ func Reads() map[string]string {
 	return map[string]string{
 		"an object": selectObject, "a page of objects": selectPage, "a page of a model's objects": selectModelPage, "a model's children": selectChildren,
 		"a page of events": selectEvents, "a page of the audit log": selectEntries, "an answer to a key": selectAnswer, "the answers that are old": deleteAnswers,
-		"a token": selectToken, "a token by its hash": selectTokenByHash, "a page of tokens": selectTokenPage, "a minter's tokens": countMinted, "the tokens that have expired": deleteExpired,
+		"the additions that are old": deleteAdditions,
+		"a token":                    selectToken, "a token by its hash": selectTokenByHash, "a page of tokens": selectTokenPage, "a minter's tokens": countMinted, "the tokens that have expired": deleteExpired,
 	}
 }
 
