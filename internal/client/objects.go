@@ -195,9 +195,19 @@ var errNoETag = errors.New("no ETag: read the object first, and pass the revisio
 // List reads all objects of a kind, page by page, by id. The sequence ends with
 // the first error.
 func (c *Client) List(ctx context.Context, kind string) iter.Seq2[*Object, error] {
+	return c.list(ctx, "/v1/"+url.PathEscape(kind))
+}
+
+// ListUnder reads the objects of a kind that the control plane numbers: those of one
+// parent, in the order of pages. The sequence ends with the first error.
+func (c *Client) ListUnder(ctx context.Context, kind, parent string) iter.Seq2[*Object, error] {
+	return c.list(ctx, objectPath(kind, parent))
+}
+
+func (c *Client) list(ctx context.Context, path string) iter.Seq2[*Object, error] {
 	return func(yield func(*Object, error) bool) {
 		for token := ""; ; {
-			items, next, err := c.page(ctx, kind, token)
+			items, next, err := c.page(ctx, path, token)
 			if err != nil {
 				yield(nil, err)
 				return
@@ -214,13 +224,13 @@ func (c *Client) List(ctx context.Context, kind string) iter.Seq2[*Object, error
 	}
 }
 
-// page reads one page of the objects of a kind, and the token of the next one.
-func (c *Client) page(ctx context.Context, kind, token string) ([]*Object, string, error) {
+// page reads one page of the objects at a path, and the token of the next one.
+func (c *Client) page(ctx context.Context, path, token string) ([]*Object, string, error) {
 	query := url.Values{"page_size": {strconv.Itoa(pageSize)}}
 	if token != "" {
 		query.Set("page_token", token)
 	}
-	a, err := c.do(ctx, http.MethodGet, "/v1/"+url.PathEscape(kind)+"?"+query.Encode(), nil, nil)
+	a, err := c.do(ctx, http.MethodGet, path+"?"+query.Encode(), nil, nil)
 	var page struct {
 		Items []*Object `json:"items"`
 		Next  string    `json:"next_page_token"`
@@ -229,7 +239,7 @@ func (c *Client) page(ctx context.Context, kind, token string) ([]*Object, strin
 		err = decode(a, &page)
 	}
 	if err == nil && page.Next != "" && page.Next == token {
-		err = fmt.Errorf("listing %s: the server gives the same page again", kind)
+		err = fmt.Errorf("listing %s: the server gives the same page again", path)
 	}
 	return page.Items, page.Next, err
 }
