@@ -12,6 +12,7 @@ import (
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/registrytest"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/sqlite"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/storetest"
 )
 
 // Whatever is in the file, and whatever became of it, the store answers or says in the
@@ -23,7 +24,7 @@ func FuzzFile(f *testing.F) {
 		f.Fatal(err)
 	}
 	for _, name := range []string{"a", "b"} {
-		if _, err := store.Registry().Put(f.Context(), onceWrite(registrytest.Ref(name), []byte(`{"name":"`+name+`"}`))); err != nil {
+		if _, err := store.Registry().Put(f.Context(), storetest.Once(registrytest.Ref(name), []byte(`{"name":"`+name+`"}`))); err != nil {
 			f.Fatal(err)
 		}
 	}
@@ -80,7 +81,7 @@ func FuzzFile(f *testing.F) {
 		_, err = store.Policies().Usage(ctx)
 		check("Usage", err)
 		check("Ready", store.Policies().Ready(ctx))
-		_, err = store.Registry().Put(ctx, onceWrite(registrytest.Ref("c"), []byte(`{"name":"c"}`)))
+		_, err = store.Registry().Put(ctx, storetest.Once(registrytest.Ref("c"), []byte(`{"name":"c"}`)))
 		check("Put", err)
 		ours := len(data) == 0 || len(data) >= 72 && strings.HasPrefix(string(data), "SQLite format 3\x00") && bytes.Equal(data[68:72], whole[68:72])
 		if now, readErr := os.ReadFile(path); !ours && (err == nil || readErr != nil || !bytes.Equal(now, data)) {
@@ -98,7 +99,7 @@ func FuzzPageTokens(f *testing.F) {
 	}
 	defer func() { _ = store.Close() }()
 	for _, name := range []string{"a", "b", "c"} {
-		if _, err := store.Registry().Put(f.Context(), onceWrite(registrytest.Ref(name), []byte(`{"name":"`+name+`"}`))); err != nil {
+		if _, err := store.Registry().Put(f.Context(), storetest.Once(registrytest.Ref(name), []byte(`{"name":"`+name+`"}`))); err != nil {
 			f.Fatal(err)
 		}
 	}
@@ -135,7 +136,7 @@ func FuzzKeptAnswers(f *testing.F) {
 		f.Fatal(err)
 	}
 	defer func() { _ = store.Close() }()
-	write := onceWrite(registrytest.Ref("a"), []byte(`{"name":"a"}`))
+	write := storetest.Once(registrytest.Ref("a"), []byte(`{"name":"a"}`))
 	if _, err := store.Registry().Put(f.Context(), write); err != nil {
 		f.Fatal(err)
 	}
