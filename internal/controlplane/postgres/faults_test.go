@@ -2,10 +2,12 @@ package postgres_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -154,7 +156,8 @@ func TestAnsweredWritesSurviveAKill(t *testing.T) {
 
 func TestAStoreWhoseDatabaseIsGoneComesBackWithIt(t *testing.T) {
 	server := testtools.StartPostgres(t)
-	store := openStore(t, server.Database(t))
+	address := server.Database(t)
+	store := openStore(t, address)
 	if _, err := storetest.Put(t, store, "m"); err != nil {
 		t.Fatal(err)
 	}
@@ -183,6 +186,30 @@ func TestAStoreWhoseDatabaseIsGoneComesBackWithIt(t *testing.T) {
 	<-next // by its own write, whether or not the listener is back
 	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("m")); err != nil {
 		t.Error(err)
+	}
+
+	// Nothing but the server's own setting can make it wait for its disk: it is said once.
+	for flushes, want := range map[string]int{"on": 0, "off": 1} {
+		run(t, address, `ALTER SYSTEM SET fsync = '`+flushes+`'`, `SELECT pg_reload_conf()`)
+		for lines(t, address, `SHOW fsync`)[0] != flushes && t.Context().Err() == nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+		var log bytes.Buffer
+		careful, err := postgres.Open(address, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2 {
+			if _, err := storetest.Put(t, careful, fmt.Sprint(flushes, i)); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := careful.Close(); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Count(log.String(), "fsync=off"); got != want {
+			t.Errorf("fsync=%s is said %d times: %s", flushes, got, log.String())
+		}
 	}
 }
 
