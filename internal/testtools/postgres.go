@@ -65,8 +65,8 @@ func Postgres(t testing.TB) *PostgresServer {
 	return sharedPostgres.server
 }
 
-// StartPostgres starts a PostgreSQL server of the test's own, which it may [Stop] and
-// [Start] again. It ends with the test's cleanup.
+// StartPostgres starts a PostgreSQL server of the test's own, which it may stop and
+// start again, and which waits for its disk. It ends with the test's cleanup.
 func StartPostgres(t testing.TB) *PostgresServer {
 	t.Helper()
 	server, err := newPostgres(Require(t, PostgresServerPath), false)
@@ -158,12 +158,12 @@ func (p *PostgresServer) start() error {
 		return err
 	}
 	defer log.Close()
-	remove := ""
-	if p.shared {
-		remove = p.dir
+	remove, flags := "", []string{}
+	if p.shared { // nothing stops it but the end of the tests: its disk need not be waited for
+		remove, flags = p.dir, []string{"-c", "fsync=off"}
 	}
-	cmd := exec.Command("/bin/sh", "-c", postgresLauncher, "sh", remove, filepath.Join(p.binaries, "postgres"), "-D", p.data(),
-		"-c", "listen_addresses=127.0.0.1", "-c", "port="+p.port, "-c", "unix_socket_directories=", "-c", "shared_buffers=32MB", "-c", "dynamic_shared_memory_type=mmap")
+	cmd := exec.Command("/bin/sh", append([]string{"-c", postgresLauncher, "sh", remove, filepath.Join(p.binaries, "postgres"), "-D", p.data(),
+		"-c", "listen_addresses=127.0.0.1", "-c", "port=" + p.port, "-c", "unix_socket_directories=", "-c", "shared_buffers=32MB", "-c", "dynamic_shared_memory_type=mmap"}, flags...)...)
 	cmd.Dir = p.dir
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = unprivileged()
