@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -17,7 +18,7 @@ import (
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
 )
 
-// maxDescription bounds the description of a token, in bytes.
+// maxDescription bounds the description of a token, in characters.
 const maxDescription = 256
 
 // tokenRequest is what a caller asks for.
@@ -261,8 +262,8 @@ func readTokenRequest(w http.ResponseWriter, r *http.Request) (tokenRequest, []b
 	if err != nil || out.ttl < token.MinTTL || out.ttl > token.MaxTTL {
 		wrong("ttl", `Write, for instance, "15m".`, "%s is no duration from 1m to 1d", quote(given["ttl"]))
 	}
-	if len(out.description) > maxDescription || strings.ContainsFunc(out.description, unicode.IsControl) {
-		wrong("description", "Shorten it to one line.", "a description has up to %d bytes and no control characters", maxDescription)
+	if utf8.RuneCountInString(out.description) > maxDescription || strings.ContainsFunc(out.description, unicode.IsControl) {
+		wrong("description", "Shorten it to one line.", "a description has up to %d characters, and no control characters", maxDescription)
 	}
 	if len(violations) > 0 {
 		return tokenRequest{}, nil, &port.Error{Code: port.CodeInvalidArgument, Violations: violations, Detail: fmt.Sprintf("No token can be minted so: %s.", violations[0].Detail)}

@@ -159,7 +159,7 @@ func TestARequestForATokenSaysWhatIsWrong(t *testing.T) {
 		tokenBody("x", "plan", "30s"):   "422 is no duration from 1m to 1d",
 		tokenBody("x", "plan", "25h"):   "422 is no duration from 1m to 1d",
 		tokenBody("x", "plan", "soon"):  "422 is no duration from 1m to 1d",
-		`{"name":"x","role":"plan","description":"` + strings.Repeat("d", 257) + `"}`: "422 up to 256 bytes",
+		`{"name":"x","role":"plan","description":"` + strings.Repeat("d", 257) + `"}`: "422 up to 256 characters",
 		`{"name":"x","role":"plan","description":"a\nb"}`:                             "422 no control characters",
 	} {
 		got := askAs(t, http.MethodPost, base+"/v1/tokens", secrets["the-admin admin"], body)

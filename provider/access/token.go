@@ -56,7 +56,7 @@ func (*token) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemer
 			"role":        schema.StringAttribute{Required: true, MarkdownDescription: "The most that the token allows: `read`, `plan`, `apply` or `admin`, and no more than the provider's own token."},
 			"name":        schema.StringAttribute{Optional: true, MarkdownDescription: "What it is for. In logs and histories it follows the name of the provider's token: `ci/nightly`. Default `" + defaultName + "`."},
 			"ttl":         schema.StringAttribute{Optional: true, MarkdownDescription: "How long it works after it was minted or renewed, from `1m` to `1d`. Default `15m`."},
-			"description": schema.StringAttribute{Optional: true, MarkdownDescription: "For people who list the tokens. At most 256 bytes."},
+			"description": schema.StringAttribute{Optional: true, MarkdownDescription: "For people who list the tokens. At most 256 characters."},
 			"id":          schema.StringAttribute{Computed: true, MarkdownDescription: "Names the token. It is no secret."},
 			"token":       schema.StringAttribute{Computed: true, Sensitive: true, MarkdownDescription: "The bearer token."},
 			"expires_at":  schema.StringAttribute{Computed: true, MarkdownDescription: "Until when it works unless it is renewed (RFC 3339)."},
