@@ -10,4 +10,6 @@ terraform=$(internal/tools/get.sh terraform)
 mlflow=$(internal/tools/get.sh mlflow)
 mkdir -p .cache/bench
 go build -o .cache/bench/bench ./internal/bench
+# Some machines have OpenBLAS use an older processor's code, which slows a current numpy.
+unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE
 exec .cache/bench/bench -python "$python" -terraform "$terraform" -mlflow "$mlflow" "$@"
