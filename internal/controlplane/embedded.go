@@ -17,6 +17,8 @@ type Options struct {
 	MLflow *mlflow.Options
 	// Logger gets one line a request, without bodies; nil discards.
 	Logger *slog.Logger
+	// served is for many clients, for whom reads are worth memory.
+	served bool
 }
 
 // OpenEmbedded is the control plane's handler over a SQLite file, for a client
@@ -34,6 +36,9 @@ func openService(path string, options Options) (*Service, *sqlite.Store, error) 
 	store, err := sqlite.Open(path)
 	if err != nil {
 		return nil, nil, err
+	}
+	if options.served {
+		store.CacheReads()
 	}
 	registry, err := options.registry(store)
 	if err != nil {

@@ -90,7 +90,7 @@ func Serve(ctx context.Context, o ListenOptions) (err error) {
 		watching["certificate"] = certificate
 		tlsConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate.get(), nil }}
 	}
-	service, store, err := openService(o.DataFile, Options{MLflow: o.MLflow, Logger: o.Logger})
+	service, store, err := openService(o.DataFile, Options{MLflow: o.MLflow, Logger: o.Logger, served: true})
 	if err != nil {
 		return err
 	}
