@@ -51,7 +51,12 @@ func openService(path string, options Options) (*Service, store, error) {
 func (o ListenOptions) openService() (*Service, store, error) {
 	options := Options{MLflow: o.MLflow, Logger: o.Logger}
 	if o.Database == "" {
-		return openService(o.DataFile, options)
+		kept, err := sqlite.Open(o.DataFile)
+		if err != nil {
+			return nil, nil, err
+		}
+		kept.CacheReads()
+		return options.serviceOver(kept)
 	}
 	kept, err := postgres.Open(o.Database, o.Logger)
 	if err != nil {
