@@ -62,7 +62,7 @@ func runPolicies(h *harness) error {
 func runScale(h *harness) error {
 	small := max(1_000/h.shrink, 4)
 	large := 10 * small
-	var took [2]time.Duration
+	var times [2]time.Duration
 	for i, objects := range []int{small, large} {
 		file := filepath.Join(h.data, fmt.Sprintf("policy-%d.mlops.hcl", objects))
 		if err := os.WriteFile(file, []byte(policyOf(objects)), 0o600); err != nil {
@@ -70,7 +70,7 @@ func runScale(h *harness) error {
 		}
 		begin := time.Now()
 		report := lint.Run(context.Background(), lint.Options{Paths: []string{file}})
-		took[i] = time.Since(begin)
+		times[i] = time.Since(begin)
 		if len(report.Problems) > 0 {
 			return errors.New(report.Problems[0].String())
 		}
@@ -79,8 +79,8 @@ func runScale(h *harness) error {
 		}
 	}
 	h.rows = append(h.rows,
-		row{what: fmt.Sprintf("lint %d objects", small), ours: took[0], each: small, unit: "object", goal: "none", met: true},
-		row{what: fmt.Sprintf("lint %d objects", large), ours: took[1], each: large, unit: "object", goal: "linear", met: took[1] <= 12*took[0]})
+		row{what: fmt.Sprintf("lint %d objects", small), ours: took(times[0], small, "object"), goal: "none", met: true},
+		row{what: fmt.Sprintf("lint %d objects", large), ours: took(times[1], large, "object"), goal: "linear", met: times[1] <= 12*times[0]})
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,6 +82,18 @@ func (r *Result) Shares() []float64 {
 
 // Profile bins one column. Errors are of type *[Error].
 func (t *Table) Profile(name string, b Binning) (*Result, error) {
+	r, err := t.bin(name, b)
+	if err != nil {
+		return nil, err
+	}
+	if r.Digest, err = t.Digest(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// bin is Profile without the digest, which may take longer.
+func (t *Table) bin(name string, b Binning) (*Result, error) {
 	at, err := t.column(name)
 	if err != nil {
 		return nil, err
@@ -92,7 +105,7 @@ func (t *Table) Profile(name string, b Binning) (*Result, error) {
 	if c.refused != nil {
 		return nil, c.refused
 	}
-	r := &Result{Method: b.Method, Samples: c.present, Missing: c.missing, Digest: t.first.digest}
+	r := &Result{Method: b.Method, Samples: c.present, Missing: c.missing}
 	if c.present == 0 {
 		return nil, &Error{
 			Part: PartColumn, Why: fmt.Sprintf("the column %q of %s has no values: all %d are missing", name, t.path, c.missing),
@@ -267,8 +280,20 @@ func (t *Table) categories(r *Result, c *column, name string, b Binning) error {
 }
 
 // extremes are the smallest and the largest value; of two zeros, the negative one is
-// smaller.
+// smaller. Many values are shared between processors.
 func extremes(values []float64) (low, high float64) {
+	parts := max(min(len(values)>>16, runtime.GOMAXPROCS(0)), 1)
+	lows, highs := make([]float64, parts), make([]float64, parts)
+	var waiting sync.WaitGroup
+	for i := range parts {
+		part := values[i*len(values)/parts : (i+1)*len(values)/parts]
+		waiting.Go(func() { lows[i], highs[i] = extremesOf(part) })
+	}
+	waiting.Wait()
+	return slices.Min(lows), slices.Max(highs)
+}
+
+func extremesOf(values []float64) (low, high float64) {
 	low, high = values[0], values[0]
 	for _, v := range values {
 		if v < low {

@@ -20,7 +20,8 @@ const (
 	maximumRecord = 64 << 20
 )
 
-// chunker cuts a text file into stretches of whole records, and digests it.
+// chunker cuts a text file into stretches of whole records. Whoever takes them digests them,
+// in their order, when nothing else waits for them.
 type chunker struct {
 	in     io.Reader
 	path   string
@@ -37,7 +38,16 @@ func newChunker(in io.Reader, path string, size int64, quotes bool) *chunker {
 	return &chunker{in: in, path: path, quotes: quotes, hash: sha256.New(), step: int(min(int64(chunkSize), size+1))}
 }
 
-func (c *chunker) digest() string { return "sha256:" + hex.EncodeToString(c.hash.Sum(nil)) }
+// add adds a stretch, or what is left of it, to the digest.
+func (c *chunker) add(chunk []byte) { c.hash.Write(chunk) } //nolint:errcheck // never fails
+
+// digest is that of what was added.
+func (c *chunker) digest() digesting {
+	sum := digestOf(c.hash)
+	return func() (string, error) { return sum, nil }
+}
+
+func digestOf(h hash.Hash) string { return "sha256:" + hex.EncodeToString(h.Sum(nil)) }
 
 // release gives a chunk's memory back.
 func (c *chunker) release(chunk []byte) {
@@ -69,7 +79,6 @@ func (c *chunker) next() ([]byte, error) {
 		if err != nil && !c.ended {
 			return nil, readError(c.path, err)
 		}
-		c.hash.Write(chunk[from:])
 		if i := bytes.IndexByte(chunk[from:], 0); i >= 0 {
 			if cut := c.cut(chunk[:from+i]); cut > 0 { // first the records before
 				c.carry, c.ended = nil, true

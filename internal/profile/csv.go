@@ -97,6 +97,7 @@ func readCSV(in io.Reader, path string, size int64, want wanted) (*contents, err
 			}
 		}
 		base += part.lines
+		chunks.add(part.chunk)
 		chunks.release(part.chunk)
 		return bound(path, got.names, got.columns, want)
 	})
@@ -129,6 +130,7 @@ func readHeader(chunks *chunker, want wanted) (layout *csvLayout, rest []byte, l
 		case err != nil:
 			return nil, nil, 0, err
 		}
+		whole := chunk
 		if lines == 0 {
 			chunk = bytes.TrimPrefix(chunk, []byte("\xef\xbb\xbf"))
 		}
@@ -136,6 +138,7 @@ func readHeader(chunks *chunker, want wanted) (layout *csvLayout, rest []byte, l
 		records.TrimLeadingSpace = true
 		header, err := records.Read()
 		if errors.Is(err, io.EOF) {
+			chunks.add(whole)
 			lines += bytes.Count(chunk, newline)
 			continue
 		}
@@ -156,6 +159,7 @@ func readHeader(chunks *chunker, want wanted) (layout *csvLayout, rest []byte, l
 			}
 		}
 		end := records.InputOffset()
+		chunks.add(whole[:len(whole)-len(chunk[end:])])
 		return layout, chunk[end:], lines + bytes.Count(chunk[:end], newline), nil
 	}
 }

@@ -63,6 +63,15 @@ func TestAFileReadInStretchesIsReadAsAWhole(t *testing.T) {
 	}
 }
 
+func digestOfTable(t *testing.T, table *Table) string {
+	t.Helper()
+	sum, err := table.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}
+
 // checkCSV gives 1 where the text could be read.
 func checkCSV(t *testing.T, text string) int {
 	t.Helper()
@@ -89,7 +98,7 @@ func checkCSV(t *testing.T, text string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Rows() != want.Rows() || got.Digest() != want.Digest() {
+	if got.Rows() != want.Rows() || digestOfTable(t, got) != digestOfTable(t, want) {
 		t.Fatalf("%q: %d rows, want %d", text, got.Rows(), want.Rows())
 	}
 	if d := cmp.Diff(want.Columns(), got.Columns()); d != "" {

@@ -35,6 +35,7 @@ func readJSONL(in io.Reader, path string, size int64, want wanted) (*contents, e
 		case err != nil:
 			return nil, err
 		}
+		chunks.add(chunk)
 		if r.lines == 0 {
 			chunk = bytes.TrimPrefix(chunk, []byte("\xef\xbb\xbf"))
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/andybalholm/brotli"
@@ -230,8 +231,12 @@ func (v *pageValues) appendNumbers(out []float64, l *leaf) []float64 {
 			out = append(out, v.of.numbers[i])
 		}
 	case l.physical == format.Double:
-		for flat := v.flat; len(flat) >= 8; flat = flat[8:] {
-			out = append(out, math.Float64frombits(binary.LittleEndian.Uint64(flat)))
+		from := len(out)
+		out = slices.Grow(out, v.n)[:from+v.n]
+		flat := v.flat
+		for i := range out[from:] {
+			out[from+i] = math.Float64frombits(binary.LittleEndian.Uint64(flat))
+			flat = flat[8:]
 		}
 	default:
 		for i := range v.n {
@@ -382,6 +387,19 @@ func (r *chunkReader) prefixed(v *pageValues, data []byte) error {
 		v.texts[i], previous, rest = text, text, rest[s:]
 	}
 	return nil
+}
+
+// allOnes reports whether n numbers of one bit are runs of ones, as where nothing is missing.
+func allOnes(data []byte, n int) bool {
+	for left := uint64(n); left > 0; {
+		head, used := binary.Uvarint(data)
+		if used <= 0 || head&1 == 1 || head == 0 || len(data) == used || data[used] != 1 {
+			return false
+		}
+		data = data[used+1:]
+		left -= min(left, head>>1)
+	}
+	return true
 }
 
 // readRuns appends n numbers of a width in bits, which are run lengths or packed by eights.

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"math"
@@ -45,25 +44,11 @@ type parquetFile struct {
 // readParquet reads the wanted columns, several row groups at once.
 func readParquet(in source, path string, size int64, want wanted) (got *contents, err error) {
 	f := &parquetFile{in: in, path: path, size: size}
-	digest := make(chan string, 1)
-	go func() {
-		hash := sha256.New()
-		_, err := io.CopyBuffer(struct{ io.Writer }{hash}, struct{ io.Reader }{io.NewSectionReader(in, 0, size)}, make([]byte, min(int(size)+1, chunkSize)))
-		if err != nil {
-			digest <- ""
-			return
-		}
-		digest <- "sha256:" + hex.EncodeToString(hash.Sum(nil))
-	}()
+	digest := f.digest(in)
 	defer func() {
-		sum := <-digest // the file stays open until it is read
-		switch {
-		case err != nil:
+		if err != nil {
+			_, _ = digest() // the file is not read when this returns
 			err = f.explain(err)
-		case sum == "":
-			err = readError(path, io.ErrUnexpectedEOF)
-		default:
-			got.digest = sum
 		}
 	}()
 	if err := f.open(); err != nil {
@@ -73,7 +58,7 @@ func readParquet(in source, path string, size int64, want wanted) (got *contents
 	if err != nil {
 		return nil, err
 	}
-	got = &contents{unit: "row", rows: f.meta.NumRows, columns: make([]*column, len(leaves))}
+	got = &contents{unit: "row", digest: digest, rows: f.meta.NumRows, columns: make([]*column, len(leaves))}
 	for i, l := range leaves {
 		got.names = append(got.names, l.name)
 		n := want.of(i, l.name)
@@ -151,6 +136,40 @@ func readParquet(in source, path string, size int64, want wanted) (got *contents
 		return nil, err
 	}
 	return got, nil
+}
+
+// digest reads the whole file once more, at once with all else.
+func (f *parquetFile) digest(in source) digesting {
+	file, shared := in.(interface {
+		hold()
+		release()
+	})
+	if shared {
+		file.hold()
+	}
+	var sum string
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if shared {
+			defer file.release()
+		}
+		h := sha256.New()
+		var n int64
+		n, err = io.CopyBuffer(struct{ io.Writer }{h}, struct{ io.Reader }{io.NewSectionReader(in, 0, f.size)}, make([]byte, min(int(f.size)+1, chunkSize)))
+		if err == nil && n < f.size {
+			err = io.ErrUnexpectedEOF
+		}
+		sum = digestOf(h)
+	}()
+	return func() (string, error) {
+		<-done
+		if err != nil {
+			return "", readError(f.path, err)
+		}
+		return sum, nil
+	}
 }
 
 // explain makes an error of any cause one that teaches.
@@ -443,12 +462,14 @@ func (r *chunkReader) rowsOf(levels, data []byte, rows int, encoding format.Enco
 	var defined []uint32 // 1 where the row has a value; nil where all have
 	if r.optional {
 		var err error
-		if defined, err = readRuns(nil, levels, 1, rows); err != nil {
-			return err
-		}
-		present = 0
-		for _, d := range defined {
-			present += int(d)
+		if !allOnes(levels, rows) {
+			if defined, err = readRuns(nil, levels, 1, rows); err != nil {
+				return err
+			}
+			present = 0
+			for _, d := range defined {
+				present += int(d)
+			}
 		}
 		if present == rows {
 			defined = nil
@@ -494,14 +515,7 @@ func (r *chunkReader) takeNumbers(values pageValues, rowOf func(int) int) {
 	c := r.column
 	from := len(c.numbers)
 	c.numbers = values.appendNumbers(c.numbers, r.leaf)
-	odd := false
-	for _, v := range c.numbers[from:] {
-		if v-v != 0 {
-			odd = true
-			break
-		}
-	}
-	if !odd {
+	if allFinite(c.numbers[from:]) {
 		c.present += int64(values.n)
 		return
 	}
@@ -521,4 +535,17 @@ func (r *chunkReader) takeNumbers(values pageValues, rowOf func(int) int) {
 		c.present++
 	}
 	c.numbers = kept
+}
+
+func allFinite(values []float64) bool {
+	const infinite = 0x7ff << 53 // without its sign
+	var most [2]uint64           // twice, so that one does not wait for the other
+	for ; len(values) >= 2; values = values[2:] {
+		most[0] = max(most[0], math.Float64bits(values[0])<<1)
+		most[1] = max(most[1], math.Float64bits(values[1])<<1)
+	}
+	for _, v := range values {
+		most[0] = max(most[0], math.Float64bits(v)<<1)
+	}
+	return max(most[0], most[1]) < infinite
 }

@@ -1,6 +1,10 @@
 package profile
 
 import (
+	stdcmp "cmp"
+	"errors"
+	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -90,6 +94,70 @@ func TestParquetColumnsThatAreNoNumbersAreRefused(t *testing.T) {
 	}
 	if r, err := table.Profile("text", Binning{Method: MethodCategorical, Bins: 4}); err != nil || len(r.Categories) != 4 || r.Missing != 43 {
 		t.Errorf("categories: %+v, %v", r, err)
+	}
+}
+
+// shortSource can be read in parts, but not from its beginning to its end.
+type shortSource struct {
+	*strings.Reader
+	why error // nil where it just ends
+}
+
+func (s shortSource) ReadAt(p []byte, at int64) (int, error) {
+	if at == 0 && len(p) > 4 {
+		n, _ := s.Reader.ReadAt(p[:8], at)
+		return n, stdcmp.Or(s.why, io.EOF)
+	}
+	return s.Reader.ReadAt(p, at)
+}
+
+func TestAParquetFileWithoutADigestHasNoProfile(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "parquet", "snappy.parquet"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, why := range []error{nil, fs.ErrClosed} {
+		table := &Table{path: "short", format: FormatParquet}
+		if err := table.take(shortSource{strings.NewReader(string(text)), why}, int64(len(text)), wanted{need: numbers, all: true}); err != nil {
+			t.Fatal(err)
+		}
+		_, digestErr := table.Digest()
+		_, profileErr := table.Profile("last", Binning{Method: MethodQuantile, Bins: 4})
+		for _, err := range []error{digestErr, profileErr} {
+			checkTeaches(t, err)
+			if want := stdcmp.Or(why, io.ErrUnexpectedEOF); !errors.Is(err, want) {
+				t.Errorf("got %v, want %v", err, want)
+			}
+		}
+		if err := table.take(strings.NewReader(string(text)), int64(len(text)), wanted{need: categories, all: true}); err == nil {
+			t.Error("a second reading knows whether the file is the same")
+		}
+	}
+}
+
+// The digest may take longer than all else: the file stays open for it, and no longer.
+func TestAFileIsClosedWhenNobodyReadsIt(t *testing.T) {
+	for _, name := range []string{"snappy.parquet", "all.csv"} {
+		file, err := os.Open(filepath.Join("testdata", "parquet", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := file.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := &openFile{File: file}
+		table := &Table{path: name, format: FormatOf(name)}
+		if err := table.take(read, info.Size(), wanted{need: numbers, all: true}); err != nil {
+			t.Fatal(err)
+		}
+		read.release()
+		if _, err := table.Digest(); err != nil {
+			t.Error(err)
+		}
+		if _, err := file.Stat(); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("%s is open, or %v", name, err)
+		}
 	}
 }
 

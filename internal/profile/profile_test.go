@@ -117,7 +117,9 @@ func TestAProfileHas(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.want.Digest = table.Digest()
+			if c.want.Digest, err = table.Digest(); err != nil {
+				t.Fatal(err)
+			}
 			if diff := cmp.Diff(&c.want, got, cmpopts.EquateApprox(1e-12, 0)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -126,13 +128,18 @@ func TestAProfileHas(t *testing.T) {
 }
 
 func TestTheDigestIsThatOfTheBytes(t *testing.T) {
-	table, err := profile.Read(write(t, "a\n1\n"), "", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// printf 'a\n1\n' | sha256sum
-	if want := "sha256:309b0e45a73d3fc5325e2b6ed0a01ef8b9cde6b05a5633c1f893f970d52bfddc"; table.Digest() != want {
-		t.Errorf("got %s, want %s", table.Digest(), want)
+	for path, want := range map[string]string{
+		write(t, "a\n1\n"): "sha256:309b0e45a73d3fc5325e2b6ed0a01ef8b9cde6b05a5633c1f893f970d52bfddc", // printf 'a\n1\n' | sha256sum
+		filepath.Join("testdata", "parquet", "snappy.parquet"): "sha256:e982962f66a93cc46c38d071664a57a35aa76998960fe48c0181366f8f0175a2",
+		filepath.Join("testdata", "parquet", "all.jsonl"):      "sha256:0cb78facb10a2488887eb3f75c79a2dd748216328f128dc4752ae1c7490fdb4b",
+	} {
+		table, err := profile.Read(path, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := table.Digest(); err != nil || got != want {
+			t.Errorf("%s: got %s (%v), want %s", path, got, err, want)
+		}
 	}
 }
 
@@ -272,5 +279,29 @@ func TestMemoryStaysAboutTheSizeOfTheFile(t *testing.T) {
 	}
 	if table.Rows() != 200_000 {
 		t.Errorf("got %d rows", table.Rows())
+	}
+}
+
+func TestTheExtremesOfManyValuesAreThoseOfAll(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("a\n")
+	for i := range 300_000 {
+		switch i {
+		case 7, 299_999:
+			text.WriteString("-0.0\n")
+		default:
+			fmt.Fprintf(&text, "%d\n", i%1000)
+		}
+	}
+	table, err := profile.Read(write(t, text.String()), "", "", "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := table.Profile("a", profile.Binning{Method: profile.MethodQuantile, Bins: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := r.Numbers; n.Minimum != 0 || !math.Signbit(n.Minimum) || n.Maximum != 999 {
+		t.Errorf("%v to %v, want -0 to 999", n.Minimum, n.Maximum)
 	}
 }

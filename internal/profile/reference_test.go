@@ -68,7 +68,7 @@ func referenceCSV(text, path string) (*Table, error) {
 		return nil, &Error{Part: PartFile, Why: fmt.Sprintf("%s has a header and no data", path), Fix: "Add the data below the header; a file without a header needs one."}
 	}
 	sum := sha256.Sum256([]byte(text))
-	t.first.digest = "sha256:" + hex.EncodeToString(sum[:])
+	t.first.digest = func() (string, error) { return "sha256:" + hex.EncodeToString(sum[:]), nil }
 	return t, nil
 }
 

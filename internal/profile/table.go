@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 const (
@@ -58,12 +59,16 @@ type Table struct {
 
 // contents is what one reading of a file yields.
 type contents struct {
-	digest  string
+	digest  digesting
 	rows    int64
 	names   []string
 	columns []*column // nil where not wanted
 	unit    string    // what a place counts: line, row
 }
+
+// digesting waits for a file's digest. That of a Parquet file is computed beside all else,
+// and the profile too, since no processor without instructions for it does it in less time.
+type digesting func() (string, error)
 
 // column keeps what profiles of a column may need: its numbers in the order of
 // the file while all values are numbers, and the counts of its distinct texts
@@ -122,8 +127,9 @@ type source interface {
 	io.ReaderAt
 }
 
-// Digest is the SHA-256 of the file's bytes, as sha256:<64 hexadecimal digits>.
-func (t *Table) Digest() string { return t.first.digest }
+// Digest is the SHA-256 of the file's bytes, as sha256:<64 hexadecimal digits>. An error is of
+// type *[Error]: the file could not be read to its end.
+func (t *Table) Digest() (string, error) { return t.first.digest() }
 
 // Columns names the columns in the order of the file.
 func (t *Table) Columns() []string { return slices.Clone(t.first.names) }
@@ -154,7 +160,8 @@ func (t *Table) read(want wanted) error {
 	if err != nil {
 		return openError(t.path, err)
 	}
-	defer file.Close() //nolint:errcheck // opened for reading only
+	read := &openFile{File: file}
+	defer read.release()
 	info, err := file.Stat()
 	switch {
 	case err != nil:
@@ -167,7 +174,22 @@ func (t *Table) read(want wanted) error {
 			Fix: sampleFix,
 		}
 	}
-	return t.take(file, info.Size(), want)
+	return t.take(read, info.Size(), want)
+}
+
+// openFile is closed when nobody reads it any more.
+type openFile struct {
+	*os.File
+	more atomic.Int32 // readers besides the first
+}
+
+// hold keeps the file open for one reader more.
+func (f *openFile) hold() { f.more.Add(1) }
+
+func (f *openFile) release() {
+	if f.more.Add(-1) < 0 {
+		f.Close() //nolint:errcheck // opened for reading only
+	}
 }
 
 const sampleFix = "Use a random sample of it: a hundred thousand rows say as much about a distribution."
@@ -203,7 +225,9 @@ func (t *Table) take(in source, size int64, want wanted) error {
 		for i := range t.columns {
 			t.columns[i] = &column{}
 		}
-	} else if got.digest != t.first.digest {
+	} else if same, err := sameDigest(got.digest, t.first.digest); err != nil {
+		return err
+	} else if !same {
 		return &Error{Part: PartFile, Why: fmt.Sprintf("%s changed while it was read", t.path), Fix: "Try again when nothing writes to it."}
 	}
 	for i, c := range got.columns {
@@ -212,6 +236,15 @@ func (t *Table) take(in source, size int64, want wanted) error {
 		}
 	}
 	return nil
+}
+
+func sameDigest(a, b digesting) (bool, error) {
+	first, err := a()
+	if err != nil {
+		return false, err
+	}
+	second, err := b()
+	return first == second, err
 }
 
 // merge adds what another reading has kept of the same column.

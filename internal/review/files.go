@@ -90,9 +90,15 @@ func (r *Reviewer) inputs(ctx context.Context, object spec.Object) (evaluate.Inp
 	if err != nil {
 		return keepOrFail(object, file.Path.Path(), err)
 	}
-	if want, ok := file.Digest.Get(); ok && want != table.Digest() {
-		inputs, _ := prior(object)
-		return inputs, trouble{certain: []spec.Finding{digestMismatch(file, path, want, table.Digest())}}
+	if want, ok := file.Digest.Get(); ok {
+		digest, err := table.Digest()
+		if err != nil {
+			return keepOrFail(object, file.Path.Path(), err)
+		}
+		if want != digest {
+			inputs, _ := prior(object)
+			return inputs, trouble{certain: []spec.Finding{digestMismatch(file, path, want, digest)}}
+		}
 	}
 	out, wrong := evaluate.Inputs{Profiles: map[string]*profile.Result{}}, trouble{}
 	for i, name := range names {

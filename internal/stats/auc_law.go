@@ -40,7 +40,7 @@ func NewAUCLaw(method string, auc float64) (AUCLaw, error) {
 		r := (1 - auc) / auc
 		h3 = 1 / (1 + 3*r)
 		g3 = 1 - 3/(1+1/r) + 3/(1+2/r) - 1/(1+3/r)
-		both = 1/(1+2*r) - r/(2*(1+r)*(1+r))
+		both = 1/(1+2*r) - auc*(1-auc)/2
 	} else {
 		g3, both = binormalThird(math.Sqrt2 * mathext.NormalQuantile(auc))
 		h3 = g3
@@ -89,5 +89,5 @@ func (l AUCLaw) Moments(positives, negatives float64) (standardError, skewness f
 	if variance <= 0 {
 		return 0, 0, nil
 	}
-	return standardError, third / (variance * standardError), nil
+	return standardError, third / variance / standardError, nil
 }

@@ -357,7 +357,7 @@ func detectableShift(threshold, power float64, at func(shift float64) (float64, 
 		}
 		low, high = high, min(2*high, maxShift)
 	}
-	for high-low > max(detectableTolerance(method), 1e-6)*high {
+	for high-low > max(detectableTolerance(method), 1e-6)*high && high > leastShift {
 		middle := (low + high) / 2
 		if p, m := at(middle); p >= power {
 			high, method = middle, m

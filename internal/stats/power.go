@@ -10,6 +10,10 @@ import (
 // maxShift is the largest mean shift, in standard deviations, that is considered.
 const maxShift = 10.0
 
+// leastShift ends the search for a shift where none, but any other, is seen: a simulated
+// power may meet the law's own only beyond its noise.
+const leastShift = 1e-9
+
 // ShiftedShares is the share of each bin after the mean of a normal variable moves by
 // shift standard deviations, where the bins, in increasing order, hold the given
 // shares before: bin b gets Phi(z_b - shift) - Phi(z_{b-1} - shift), with z_b the normal
@@ -134,7 +138,7 @@ func (d *NoDrift) DetectableShift(threshold, power float64) (shift float64, meth
 		}
 		low, high = high, min(2*high, maxShift)
 	}
-	for high-low > detectableTolerance(method)*high {
+	for high-low > detectableTolerance(method)*high && high > leastShift {
 		middle := (low + high) / 2
 		at, m, err := d.ShiftPower(threshold, middle)
 		if err != nil {

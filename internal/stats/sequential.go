@@ -109,10 +109,6 @@ type Sequential struct {
 	paths     []subDensity
 }
 
-// subDensity is the density of S_k on paths that have not stopped by look k, as
-// quadrature nodes and weight times density.
-type subDensity struct{ s, mass []float64 }
-
 // NewSequential makes a design with the given number of equally spaced looks that
 // spends the significance level (of all sides together) by the named function. One
 // look is the ordinary test. Looks are 1 to 500.
@@ -453,7 +449,7 @@ func (d *Sequential) exit(k int, z, drift float64) float64 {
 	sum := 0.0
 	for i, s := range path.s {
 		x := (bound - s - drift*step) / root
-		if x > 38 {
+		if x > 12 { // 2e-33
 			continue
 		}
 		weight := path.mass[i]
@@ -475,23 +471,28 @@ func (d *Sequential) criticalValue(k int, spend float64) float64 {
 		return normalUpperQuantile(spend)
 	}
 	low, high := -2.0, 10.0
-	z := normalUpperQuantile(min(spend, 0.4))
+	wanted := normalUpperQuantile(spend)
+	z := max(wanted, 0.25)
 	for range 100 {
-		difference := d.exit(k, z, 0) - spend
-		if difference > 0 {
+		p := d.exit(k, z, 0)
+		if p > spend {
 			low = z
 		} else {
 			high = z
 		}
-		slope := d.crossingDensity(k, z)
-		next := z
-		if slope > 0 {
-			next = z + difference/slope
+		// The normal quantile of p is almost a line in z.
+		next := math.NaN()
+		if slope := d.crossingDensity(k, z); slope > 0 && p > 0 && p < 1 {
+			at := normalUpperQuantile(p)
+			next = z + (wanted-at)*normalDensity(at)/slope
 		}
-		if !(next > low && next < high) {
+		switch {
+		case !(next > low && next < high):
 			next = (low + high) / 2
-		}
-		if math.Abs(next-z) < 1e-12 {
+			if high-low < 1e-12 {
+				return next
+			}
+		case math.Abs(next-z) < 1e-7: // what is left is less than its square
 			return next
 		}
 		z = next
@@ -509,81 +510,4 @@ func (d *Sequential) crossingDensity(k int, z float64) float64 {
 		sum += d.paths[k-1].mass[i] * normalDensity((bound-s)/root)
 	}
 	return sum * math.Sqrt(t) / root
-}
-
-// addLook fixes the critical value of the next look and carries the density on.
-func (d *Sequential) addLook(z float64) {
-	k := len(d.critical)
-	d.critical = append(d.critical, z)
-	if k == len(d.fractions)-1 {
-		return
-	}
-	t := d.fractions[k]
-	step := t
-	if k > 0 {
-		step = t - d.fractions[k-1]
-	}
-	panel := 1.5 * math.Sqrt(min(step, d.fractions[k+1]-t))
-	// Beyond 9 standard deviations there is nothing; drift moves paths upwards by
-	// up to 6 more.
-	high := min(z, 15) * math.Sqrt(t)
-	low := -9 * math.Sqrt(t)
-	if d.twoSided {
-		low = -min(z, 9) * math.Sqrt(t)
-	}
-	nodes, weights := panelNodes(low, high, panel)
-	mass := make([]float64, len(nodes))
-	if k == 0 {
-		for i, s := range nodes {
-			mass[i] = weights[i] * normalDensity(s/math.Sqrt(t)) / math.Sqrt(t)
-		}
-	} else {
-		root := math.Sqrt(step)
-		from := d.paths[k-1]
-		scale := 1 / (root * math.Sqrt(2*math.Pi))
-		first := 0
-		for i, s := range nodes {
-			for first < len(from.s) && from.s[first] < s-9*root {
-				first++
-			}
-			sum := 0.0
-			for j := first; j < len(from.s); j++ {
-				x := (s - from.s[j]) / root
-				if x < -9 {
-					break
-				}
-				sum += from.mass[j] * math.Exp(-x*x/2)
-			}
-			mass[i] = weights[i] * sum * scale
-		}
-	}
-	d.paths = append(d.paths, subDensity{s: nodes, mass: mass})
-}
-
-// gaussLegendre8 are the positive nodes and weights of the 8-point rule on [-1, 1].
-var gaussLegendre8 = [4][2]float64{
-	{0.1834346424956498049394761, 0.3626837833783619829651504},
-	{0.5255324099163289858177390, 0.3137066458778872873379622},
-	{0.7966664774136267395915539, 0.2223810344533744705443560},
-	{0.9602898564975362316835609, 0.1012285362903762591525314},
-}
-
-// panelNodes are the nodes and weights of the composite rule on [low, high], in
-// increasing order, with panels at most as wide as asked.
-func panelNodes(low, high, width float64) (nodes, weights []float64) {
-	panels := max(int(math.Ceil((high-low)/width)), 1)
-	nodes, weights = make([]float64, 0, 8*panels), make([]float64, 0, 8*panels)
-	half := (high - low) / float64(panels) / 2
-	for p := range panels {
-		centre := low + float64(2*p+1)*half
-		for i := 3; i >= 0; i-- {
-			nodes = append(nodes, centre-half*gaussLegendre8[i][0])
-			weights = append(weights, half*gaussLegendre8[i][1])
-		}
-		for i := range 4 {
-			nodes = append(nodes, centre+half*gaussLegendre8[i][0])
-			weights = append(weights, half*gaussLegendre8[i][1])
-		}
-	}
-	return nodes, weights
 }

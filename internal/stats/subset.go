@@ -38,14 +38,15 @@ func (s Subset) Validate() error {
 }
 
 // Above is P(proportion > limit), or >= where the limit is included; an empty subset has
-// no proportion and passes none.
+// no proportion and passes none. A limit that is not a number gives 1.
 func (s Subset) Above(limit float64, included bool) (p float64, exact bool) {
 	return s.mean(func(size float64, smooth bool) float64 {
 		return proportionAbove(size, s.Rate, limit, included, smooth)
 	})
 }
 
-// Below is P(proportion < limit), or <= where the limit is included.
+// Below is P(proportion < limit), or <= where the limit is included; 1 where it is not a
+// number.
 func (s Subset) Below(limit float64, included bool) (p float64, exact bool) {
 	return s.mean(func(size float64, smooth bool) float64 {
 		return proportionAbove(size, 1-s.Rate, 1-limit, included, smooth)
@@ -88,6 +89,9 @@ func (s Subset) mean(tail func(size float64, smooth bool) float64) (float64, boo
 // proportionAbove is P(X/size > limit) of the binomial law, or >=. A smooth one is the
 // mean over sizes near by, whose lattices lie differently.
 func proportionAbove(size, rate, limit float64, included, smooth bool) float64 {
+	if math.IsNaN(limit) {
+		return 1
+	}
 	at := limit * size
 	// A product that decimal arithmetic makes whole is whole: 0.07 * 100 is 7.
 	noise := min(1e-12*max(1, math.Abs(at)), 1e-3)

@@ -419,6 +419,19 @@ func TestAFileOfAnEarlierReleaseIsReadAsItIsAndBroughtUpToDateByTheFirstWrite(t 
 	}
 }
 
+// With synchronous=FULL, which is 2, SQLite waits until the log is on the disk at each
+// commit; with less, a write that was answered could be lost with the power.
+func TestACommitWaitsForTheDisk(t *testing.T) {
+	store := openStore(t, filepath.Join(t.TempDir(), "mlops.db"))
+	if _, err := put(t, store, "m"); err != nil {
+		t.Fatal(err)
+	}
+	journal, synchronous, err := store.Durability(t.Context())
+	if err != nil || journal != "wal" || synchronous != 2 {
+		t.Errorf("journal %s, synchronous %d, %v; want wal and 2", journal, synchronous, err)
+	}
+}
+
 func TestReadsCostWhatTheyReturn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mlops.db")
 	if _, err := put(t, openStore(t, path), "m"); err != nil {
@@ -443,6 +456,7 @@ func TestReadsCostWhatTheyReturn(t *testing.T) {
 		"a page of tokens":             {"SEARCH tokens USING PRIMARY KEY (id>?)"},
 		"a minter's tokens":            {"SEARCH tokens USING COVERING INDEX tokens_of_minter (minter=?)"},
 		"the tokens that have expired": {"SEARCH tokens USING INDEX tokens_by_expiry (expires_at<?)"},
+		"the additions that are old":   {"SEARCH unacknowledged USING INDEX unacknowledged_by_age (at<?)"},
 	}
 	got := map[string][]string{}
 	for name, statement := range sqlite.Reads {

@@ -74,6 +74,7 @@ CREATE TABLE unacknowledged (
 CREATE INDEX objects_of_model ON objects (model, kind, id) WHERE model <> '';
 CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
 CREATE INDEX unacknowledged_of_model ON unacknowledged (kind, model, at);
+CREATE INDEX unacknowledged_by_age ON unacknowledged (at);
 CREATE INDEX objects_by_target ON objects (target) WHERE target <> '';
 CREATE INDEX moves_of_alias ON moves (alias, seq);
 DELETE FROM "sqlite_sequence";
