@@ -1,14 +1,12 @@
 package main
 
 import (
-	"archive/zip"
 	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"net"
 	"net/http"
@@ -562,54 +560,6 @@ func checkOutput(ts *testscript.TestScript, _ bool, args []string) {
 	if string(out) != args[1] {
 		ts.Fatalf("%s is\n%s\nand should be\n%s", args[0], out, args[1])
 	}
-}
-
-// checkUnsaved holds every file below the script's folder, archives unpacked, against
-// the tokens that the control plane's audit log says were minted: none may be there.
-// The answers with the tokens are what the proxy of mintedTokens saw: unsaved COUNT.
-func checkUnsaved(ts *testscript.TestScript, _ bool, args []string) {
-	seen, _ := ts.Value(mintedKey{}).(*mintedTokens)
-	if seen == nil {
-		ts.Fatalf("unsaved: nothing was watched; begin with: serve -tokens")
-	}
-	tokens := seen.all()
-	if got := strconv.Itoa(len(tokens)); got != args[0] {
-		ts.Fatalf("%s tokens were minted, and not %s", got, args[0])
-	}
-	looked := 0
-	look := func(name string, data []byte) {
-		looked++
-		for _, token := range tokens {
-			if bytes.Contains(data, []byte(token)) {
-				ts.Fatalf("%s has a token", name)
-			}
-		}
-	}
-	ts.Check(filepath.WalkDir(ts.MkAbs("."), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		look(path, data)
-		if archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data))); err == nil { // a saved plan
-			for _, member := range archive.File {
-				content, err := member.Open()
-				if err != nil {
-					return err
-				}
-				inner, err := io.ReadAll(content)
-				if err != nil {
-					return err
-				}
-				look(path+" "+member.Name, inner)
-			}
-		}
-		return nil
-	}))
-	ts.Logf("%d files and members", looked)
 }
 
 // checkPlanned compares the actions of a saved plan: planned plan.tfplan

@@ -1,16 +1,20 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -81,4 +85,51 @@ func listMinting(ts *testscript.TestScript, _ bool, _ []string) {
 	defer seen.mu.Unlock()
 	ts.Check(os.WriteFile(ts.MkAbs("output"), []byte(strings.Join(seen.requests, "\n")+"\n"), 0o600))
 	seen.requests = nil
+}
+
+// checkUnsaved holds every file below the script's folder, saved plans unpacked, against
+// the tokens that were minted, so many: none may be there. unsaved COUNT
+func checkUnsaved(ts *testscript.TestScript, _ bool, args []string) {
+	seen, _ := ts.Value(mintedKey{}).(*mintedTokens)
+	if seen == nil {
+		ts.Fatalf("unsaved: nothing was watched; begin with: serve -tokens")
+	}
+	tokens := seen.all()
+	if got := strconv.Itoa(len(tokens)); got != args[0] {
+		ts.Fatalf("%s tokens were minted, and not %s", got, args[0])
+	}
+	looked := 0
+	look := func(name string, data []byte) {
+		looked++
+		for _, token := range tokens {
+			if bytes.Contains(data, []byte(token)) {
+				ts.Fatalf("%s has a token", name)
+			}
+		}
+	}
+	ts.Check(filepath.WalkDir(ts.MkAbs("."), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		look(path, data)
+		if archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data))); err == nil { // a saved plan
+			for _, member := range archive.File {
+				content, err := member.Open()
+				if err != nil {
+					return err
+				}
+				inner, err := io.ReadAll(content)
+				if err != nil {
+					return err
+				}
+				look(path+" "+member.Name, inner)
+			}
+		}
+		return nil
+	}))
+	ts.Logf("%d files and members", looked)
 }

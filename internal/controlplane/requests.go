@@ -105,8 +105,8 @@ func readObject(w http.ResponseWriter, r *http.Request) (map[string]json.RawMess
 		return nil, err
 	}
 	var members map[string]json.RawMessage
-	if json.Unmarshal(data, &members) != nil {
-		return nil, nil
+	if err := json.Unmarshal(data, &members); err != nil {
+		members = nil // some other JSON
 	}
 	return members, nil
 }

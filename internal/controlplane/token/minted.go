@@ -12,8 +12,12 @@ import (
 // A minted token works for a short time, and only as long as the token that it was
 // minted with.
 const (
-	// MinTTL, DefaultTTL and MaxTTL are how long it works unless it is renewed.
-	MinTTL, DefaultTTL, MaxTTL = time.Minute, 15 * time.Minute, 24 * time.Hour
+	// MinTTL is the least time that it works unless it is renewed.
+	MinTTL = time.Minute
+	// DefaultTTL is that time where nobody says it.
+	DefaultTTL = 15 * time.Minute
+	// MaxTTL is the most of that time.
+	MaxTTL = 24 * time.Hour
 	// MaxLife is how long it works at most, renewals included.
 	MaxLife = 24 * time.Hour
 
