@@ -56,6 +56,7 @@ type row struct {
 	unit      string
 	peer      string
 	theirs    time.Duration
+	ratio     string // where it is not the peer's time divided by ours
 	goal      string
 	met       bool
 	undecided bool // there is no peer here
@@ -78,11 +79,16 @@ type comparison struct {
 	atLeast float64
 	// agree is by how much the results may differ, as a proportion.
 	agree float64
+	// alone keeps ours to one processor.
+	alone bool
 }
 
 // compare runs ours and the peer by turns, and takes the median of each. A result that is
 // not the peer's is an error: speed is no use then.
 func (h *harness) compare(c comparison) error {
+	if c.alone {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	}
 	var ours, theirs []time.Duration
 	for range h.rounds {
 		runtime.GC()
@@ -104,7 +110,10 @@ func (h *harness) compare(c comparison) error {
 			return fmt.Errorf("%s: we say %v and %s says %v", c.what, got, c.label, answer.Value)
 		}
 	}
-	r := row{what: c.what, ours: median(ours), each: max(c.each, 1), unit: c.unit, peer: c.label, goal: fmt.Sprintf("%v times as fast", c.atLeast), undecided: h.peers == nil}
+	r := row{what: c.what, ours: median(ours), each: max(c.each, 1), unit: c.unit, peer: c.label, goal: "none", undecided: h.peers == nil}
+	if c.atLeast > 0 {
+		r.goal = fmt.Sprintf("%v times as fast", c.atLeast)
+	}
 	if len(theirs) > 0 {
 		r.theirs = median(theirs)
 		r.met = float64(r.theirs) >= c.atLeast*float64(r.ours)
@@ -113,13 +122,13 @@ func (h *harness) compare(c comparison) error {
 	return nil
 }
 
-// alone measures a case without a peer, against a time.
+// alone measures a case without a peer, against a time for each.
 func (h *harness) alone(what string, each int, unit string, goal time.Duration, run func() error) error {
 	took, err := h.measure(run)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	h.rows = append(h.rows, row{what: what, ours: took, each: max(each, 1), unit: unit, goal: "at most " + show(goal), met: took/time.Duration(max(each, 1)) <= goal})
+	h.rows = append(h.rows, row{what: what, ours: took, each: max(each, 1), unit: unit, goal: "at most " + show(goal), met: float64(took) <= float64(goal)*float64(max(each, 1))})
 	return nil
 }
 
@@ -304,6 +313,7 @@ func (h *harness) section(p part, header string) string {
 			peer = fmt.Sprintf("%s: %s", r.peer, r.figure(r.theirs))
 			ratio = fmt.Sprintf("%.2g", float64(r.theirs)/float64(r.ours))
 		}
+		ratio = cmp.Or(r.ratio, ratio)
 		fmt.Fprintf(&out, "| %s | %s | %s | %s | %s | %s |\n", r.what, r.figure(r.ours), peer, ratio, r.goal, met)
 	}
 	out.WriteString("\n")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ var policies = part{
 
 var scale = part{
 	name: "scale", title: "Many objects",
-	note: "Spec files of data drift monitors, each with an alert threshold, all different, through the linter: read, judged, all figures. Linear means that ten times as many objects take at most 12 times as long. Each file is linted once.",
+	note: "Spec files of data drift monitors, each with an alert threshold, all different, through the linter: read, judged, all figures. Linear means that an object among ten times as many takes at most 1.2 times as long: the ratio.",
 	run:  runScale,
 }
 
@@ -62,26 +63,41 @@ func runPolicies(h *harness) error {
 func runScale(h *harness) error {
 	small := max(1_000/h.shrink, 4)
 	large := 10 * small
-	var took [2]time.Duration
-	for i, objects := range []int{small, large} {
-		file := filepath.Join(h.data, fmt.Sprintf("policy-%d.mlops.hcl", objects))
-		if err := os.WriteFile(file, []byte(policyOf(objects)), 0o600); err != nil {
-			return err
-		}
-		begin := time.Now()
-		report := lint.Run(context.Background(), lint.Options{Paths: []string{file}})
-		took[i] = time.Since(begin)
-		if len(report.Problems) > 0 {
-			return errors.New(report.Problems[0].String())
-		}
-		if len(report.Results) != objects {
-			return fmt.Errorf("%d objects were judged of %d", len(report.Results), objects)
+	var took [2][]time.Duration
+	for range h.rounds { // by turns, as with a peer
+		for i, objects := range []int{small, large} {
+			seconds, err := lintOf(h, objects)
+			if err != nil {
+				return err
+			}
+			took[i] = append(took[i], seconds)
 		}
 	}
+	one, among := median(took[0]), median(took[1])
+	ratio := float64(among) / float64(large) / (float64(one) / float64(small))
 	h.rows = append(h.rows,
-		row{what: fmt.Sprintf("lint %d objects", small), ours: took[0], each: small, unit: "object", goal: "none", met: true},
-		row{what: fmt.Sprintf("lint %d objects", large), ours: took[1], each: large, unit: "object", goal: "linear", met: took[1] <= 12*took[0]})
+		row{what: fmt.Sprintf("lint %d objects", small), ours: one, each: small, unit: "object", goal: "none", met: true},
+		row{what: fmt.Sprintf("lint %d objects", large), ours: among, each: large, unit: "object", ratio: fmt.Sprintf("%.2f", ratio), goal: "at most 1.2 times as long an object", met: ratio <= 1.2})
 	return nil
+}
+
+// lintOf lints a file of so many objects.
+func lintOf(h *harness, objects int) (time.Duration, error) {
+	file := filepath.Join(h.data, fmt.Sprintf("policy-%d.mlops.hcl", objects))
+	if err := os.WriteFile(file, []byte(policyOf(objects)), 0o600); err != nil {
+		return 0, err
+	}
+	runtime.GC()
+	begin := time.Now()
+	report := lint.Run(context.Background(), lint.Options{Paths: []string{file}})
+	took := time.Since(begin)
+	if len(report.Problems) > 0 {
+		return 0, errors.New(report.Problems[0].String())
+	}
+	if len(report.Results) != objects {
+		return 0, fmt.Errorf("%d objects were judged of %d", len(report.Results), objects)
+	}
+	return took, nil
 }
 
 // policyOf is a spec file of monitors, all different, each with an alert threshold.
