@@ -77,6 +77,8 @@ type comparison struct {
 	inputs map[string]any
 	// atLeast is the goal: how many times as long the peer takes.
 	atLeast float64
+	// atMost is the goal where it is a time for each.
+	atMost time.Duration
 	// agree is by how much the results may differ, as a proportion.
 	agree float64
 	// alone keeps ours to one processor.
@@ -114,9 +116,12 @@ func (h *harness) compare(c comparison) error {
 	if c.atLeast > 0 {
 		r.goal = fmt.Sprintf("%v times as fast", c.atLeast)
 	}
+	if c.atMost > 0 {
+		r.goal = "at most " + show(c.atMost)
+	}
 	if len(theirs) > 0 {
 		r.theirs = median(theirs)
-		r.met = float64(r.theirs) >= c.atLeast*float64(r.ours)
+		r.met = float64(r.theirs) >= c.atLeast*float64(r.ours) && (c.atMost == 0 || float64(r.ours) <= float64(c.atMost)*float64(r.each))
 	}
 	h.rows = append(h.rows, r)
 	return nil

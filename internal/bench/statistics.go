@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/stats"
@@ -16,7 +15,7 @@ import (
 
 var statistics = part{
 	name: "statistics", title: "Statistics",
-	note: "PSI from samples is the mission's numpy program: percentiles of the baseline, two histograms, the sum; ours takes both processors for it where numpy takes one. Binning is counted on one processor on both sides. " +
+	note: "PSI from samples is the mission's numpy program: percentiles of the baseline, two histograms, the sum; ours takes both processors for it where numpy takes one. np.histogram takes one processor, so binning is shown with both and with one. " +
 		"Sample sizes and powers are those of statsmodels, from Python as its users call it, on one processor on both sides.",
 	run: runStatistics,
 }
@@ -71,12 +70,18 @@ func runStatistics(h *harness) error {
 	// The peers' calls are slower, so that fewer are enough.
 	few := max(calls/20, 1)
 	scaled := map[string]any{"calls": few, "as": calls}
-	count := func() (float64, error) {
-		counts, _, err := stats.Histogram(actual, open)
-		if err != nil {
-			return 0, err
+	// Many times, so that both find the values in their caches.
+	const binnings = 10
+	binned := map[string]any{"values": actualFile, "edges": edges, "calls": binnings, "as": binnings}
+	count := func() (first float64, err error) {
+		for range binnings {
+			counts, _, err := stats.Histogram(actual, open)
+			if err != nil {
+				return 0, err
+			}
+			first = float64(counts[0])
 		}
-		return float64(counts[0]), nil
+		return first, nil
 	}
 	proportions := stats.ProportionTest{BaselineRate: 0.1, Effect: 0.01, Ratio: 1, SignificanceLevel: 0.05, TwoSided: true}
 	means := stats.MeanTest{StdDev: 1, Effect: 0.2, Ratio: 1, SignificanceLevel: 0.05, TwoSided: true}
@@ -87,13 +92,12 @@ func runStatistics(h *harness) error {
 			ours:   func() (float64, error) { return stats.PSISamples(expected, actual, 10) },
 		}),
 		h.compare(comparison{
-			what: "binning, 10 quantile bins, one processor", each: n, unit: "value", peer: "histogram", label: "np.histogram, same edges", atLeast: 9,
-			inputs: map[string]any{"values": actualFile, "edges": edges}, ours: count, alone: true,
+			what: "binning, 10 quantile bins, two processors", each: binnings * n, unit: "value", peer: "histogram", label: "np.histogram, same edges, one", atLeast: 9,
+			inputs: binned, ours: count,
 		}),
-		h.alone("binning, 10 quantile bins, one processor", n, "value", 6*time.Nanosecond, func() error {
-			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-			_, err := count()
-			return err
+		h.compare(comparison{
+			what: "binning, 10 quantile bins, one processor", each: binnings * n, unit: "value", peer: "histogram", label: "np.histogram, same edges, one", atMost: 6 * time.Nanosecond,
+			inputs: binned, ours: count, alone: true,
 		}),
 		h.compare(comparison{
 			what: "samples an arm, two proportions (z)", each: calls, unit: "call", peer: "proportion_samples", label: "statsmodels", atLeast: 100, agree: 0.01, inputs: scaled,

@@ -33,7 +33,6 @@ TEXT ·countNotBelow(SB), NOSPLIT, $0-33
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
 	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
 	VPXOR Y10, Y10, Y10
 
 loop:
@@ -50,7 +49,6 @@ loop:
 	COMPARE(192, Y6)
 	COMPARE(224, Y7)
 	COMPARE(256, Y8)
-	COMPARE(288, Y9)
 	ADDQ    $64, SI
 	SUBQ    $8, CX
 	JNZ     loop
@@ -64,7 +62,6 @@ loop:
 	COLLECT(48, Y6, X6)
 	COLLECT(56, Y7, X7)
 	COLLECT(64, Y8, X8)
-	COLLECT(72, Y9, X9)
 	VMOVMSKPD Y10, AX
 	TESTL     AX, AX
 	SETNE     nan+32(FP)
