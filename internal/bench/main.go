@@ -29,14 +29,24 @@ import (
 )
 
 // parts are the sections of the document, in their order.
-var parts = []part{statistics, profiles, policies, scale}
+var parts = []part{statistics, profiles, policies, scale, plans, server}
 
 // part is one section.
 type part struct {
 	name, title string
 	// note says what is measured and what the goals are, in Markdown.
 	note string
-	run  func(*harness) error
+	// rounds is the most runs of each case, where one takes long; 0 is as many as asked
+	// for.
+	rounds int
+	run    func(*harness) error
+}
+
+// tools are the programs that some parts need; one that is empty is not here.
+type tools struct {
+	python    string // with what the statistics are compared with
+	terraform string
+	mlflow    string // a Python with MLflow
 }
 
 // harness runs the cases of a part.
@@ -44,22 +54,9 @@ type harness struct {
 	data   string // a folder for data files
 	shrink int    // by how much sizes are smaller; 1 for real
 	rounds int
+	tools  tools
 	peers  *peers // nil where there is no Python
 	rows   []row
-}
-
-// row is one line of a section's table.
-type row struct {
-	what      string
-	ours      time.Duration
-	each      int // how many of what ours counts
-	unit      string
-	peer      string
-	theirs    time.Duration
-	ratio     string // where it is not the peer's time divided by ours
-	goal      string
-	met       bool
-	undecided bool // there is no peer here
 }
 
 // size is n, or a small part of it where only the harness is tried.
@@ -112,16 +109,17 @@ func (h *harness) compare(c comparison) error {
 			return fmt.Errorf("%s: we say %v and %s says %v", c.what, got, c.label, answer.Value)
 		}
 	}
-	r := row{what: c.what, ours: median(ours), each: max(c.each, 1), unit: c.unit, peer: c.label, goal: "none", undecided: h.peers == nil}
+	r := row{what: c.what, ours: took(median(ours), c.each, c.unit), peer: c.label, goal: "none", undecided: h.peers == nil}
 	if c.atLeast > 0 {
 		r.goal = fmt.Sprintf("%v times as fast", c.atLeast)
 	}
 	if c.atMost > 0 {
-		r.goal = "at most " + show(c.atMost)
+		r.goal = "at most " + showNanoseconds(float64(c.atMost))
 	}
 	if len(theirs) > 0 {
-		r.theirs = median(theirs)
-		r.met = float64(r.theirs) >= c.atLeast*float64(r.ours) && (c.atMost == 0 || float64(r.ours) <= float64(c.atMost)*float64(r.each))
+		r.theirs = took(median(theirs), c.each, c.unit)
+		r.ratio = r.theirs.value / r.ours.value
+		r.met = r.ratio >= c.atLeast && (c.atMost == 0 || r.ours.value <= float64(c.atMost))
 	}
 	h.rows = append(h.rows, r)
 	return nil
@@ -129,11 +127,11 @@ func (h *harness) compare(c comparison) error {
 
 // alone measures a case without a peer, against a time for each.
 func (h *harness) alone(what string, each int, unit string, goal time.Duration, run func() error) error {
-	took, err := h.measure(run)
+	of, err := h.measure(run)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	h.rows = append(h.rows, row{what: what, ours: took, each: max(each, 1), unit: unit, goal: "at most " + show(goal), met: float64(took) <= float64(goal)*float64(max(each, 1))})
+	h.atMost(what, took(of, each, unit), took(goal, 1, ""))
 	return nil
 }
 
@@ -221,18 +219,21 @@ func (p *peers) stop() {
 func main() {
 	document := flag.String("document", filepath.Join("docs", "performance.md"), "the page whose sections are rewritten")
 	data := flag.String("data", filepath.Join(".cache", "bench"), "where data files are kept")
-	python := flag.String("python", "", "a Python with the peers; without it nothing is compared")
+	var t tools
+	flag.StringVar(&t.python, "python", "", "a Python with the statistical peers; without it nothing is compared with them")
+	flag.StringVar(&t.terraform, "terraform", "", "a Terraform or OpenTofu command line; without it no plan is measured")
+	flag.StringVar(&t.mlflow, "mlflow", "", "a Python with MLflow; without it the server is compared with nothing")
 	pick := flag.String("part", ".", "regular expression of the parts to run")
 	rounds := flag.Int("rounds", 5, "how often each case runs; the median counts")
 	flag.Parse()
-	if err := run(*document, *data, *python, *pick, *rounds, 1, os.Stdout); err != nil {
+	if err := run(*document, *data, t, *pick, *rounds, 1, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
 // run measures the picked parts and puts them into the document.
-func run(document, data, python, pick string, rounds, shrink int, progress io.Writer) error {
+func run(document, data string, t tools, pick string, rounds, shrink int, progress io.Writer) error {
 	picked, err := regexp.Compile(pick)
 	if err != nil {
 		return err
@@ -244,9 +245,9 @@ func run(document, data, python, pick string, rounds, shrink int, progress io.Wr
 	if err != nil {
 		return err
 	}
-	h := &harness{data: data, shrink: shrink, rounds: rounds}
-	if python != "" {
-		if h.peers, err = startPeers(python, filepath.Join(sourceFolder(), "peers.py")); err != nil {
+	h := &harness{data: data, shrink: shrink, tools: t}
+	if t.python != "" {
+		if h.peers, err = startPeers(t.python, filepath.Join(sourceFolder(), "peers.py")); err != nil {
 			return err
 		}
 		defer h.peers.stop()
@@ -258,7 +259,10 @@ func run(document, data, python, pick string, rounds, shrink int, progress io.Wr
 			continue
 		}
 		ran++
-		h.rows = nil
+		h.rows, h.rounds = nil, rounds
+		if p.rounds > 0 {
+			h.rounds = min(rounds, p.rounds)
+		}
 		if err := p.run(h); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
@@ -277,6 +281,28 @@ func run(document, data, python, pick string, rounds, shrink int, progress io.Wr
 		return fmt.Errorf("no part matches %q", pick)
 	}
 	return nil
+}
+
+// versions names the tools that are no statistical peers.
+func (t tools) versions() string {
+	out := ""
+	if t.terraform != "" {
+		first, _, _ := strings.Cut(output(t.terraform, "version"), "\n") // Terraform v1.11.4
+		out += ", " + first
+	}
+	if t.mlflow != "" {
+		out += ", MLflow " + output(t.mlflow, "-c", "from importlib.metadata import version; print(version('mlflow'))")
+	}
+	return out
+}
+
+// output is what a program prints, or that it does not run.
+func output(program string, arguments ...string) string {
+	out, err := exec.Command(program, arguments...).Output()
+	if err != nil {
+		return "(version unknown)"
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // sourceFolder is where this package lies.
@@ -300,53 +326,6 @@ func replaceSection(document []byte, name, text string) ([]byte, error) {
 	return slices.Concat(document[:i], []byte(begin), []byte(text), document[j:]), nil
 }
 
-// section is a part as Markdown.
-func (h *harness) section(p part, header string) string {
-	var out strings.Builder
-	fmt.Fprintf(&out, "\n## %s\n\n%s\n\n", p.title, p.note)
-	fmt.Fprintf(&out, "%s\n\n`make bench PART=%s` makes this section; each figure is the median of %d runs.\n\n", header, p.name, h.rounds)
-	out.WriteString("| what | ours | peer | ratio | goal | met |\n|---|---|---|---|---|---|\n")
-	for _, r := range h.rows {
-		peer, ratio, met := "", "", "no"
-		if r.met {
-			met = "yes"
-		}
-		switch {
-		case r.undecided:
-			peer, met = "not here", "not known"
-		case r.theirs > 0:
-			peer = fmt.Sprintf("%s: %s", r.peer, r.figure(r.theirs))
-			ratio = fmt.Sprintf("%.2g", float64(r.theirs)/float64(r.ours))
-		}
-		ratio = cmp.Or(r.ratio, ratio)
-		fmt.Fprintf(&out, "| %s | %s | %s | %s | %s | %s |\n", r.what, r.figure(r.ours), peer, ratio, r.goal, met)
-	}
-	out.WriteString("\n")
-	return out.String()
-}
-
-// figure is a time, divided by what a run has of the unit.
-func (r row) figure(took time.Duration) string {
-	if r.unit == "" {
-		return show(took)
-	}
-	return showNanoseconds(float64(took)/float64(r.each)) + " a " + r.unit
-}
-
-func show(d time.Duration) string { return showNanoseconds(float64(d)) }
-
-func showNanoseconds(ns float64) string {
-	for _, u := range []struct {
-		name string
-		size float64
-	}{{"s", 1e9}, {"ms", 1e6}, {"µs", 1e3}} {
-		if ns >= u.size {
-			return fmt.Sprintf("%.3g %s", ns/u.size, u.name)
-		}
-	}
-	return fmt.Sprintf("%.2g ns", ns)
-}
-
 // machine says on what a section was measured; no path and no name of a host.
 func (h *harness) machine() string {
 	processor := "processor unknown"
@@ -363,6 +342,7 @@ func (h *harness) machine() string {
 	if h.peers != nil {
 		peers = h.peers.versions
 	}
+	peers += h.tools.versions()
 	revision := ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {

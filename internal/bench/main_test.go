@@ -20,9 +20,13 @@ func TestEveryPartFillsItsSection(t *testing.T) {
 	if err := os.WriteFile(document, []byte(before+after), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	python := testtools.Require(t, testtools.PythonPeers)
+	all := tools{
+		python:    testtools.Require(t, testtools.PythonPeers),
+		terraform: testtools.Require(t, testtools.Terraform),
+		mlflow:    testtools.Python(t),
+	}
 	var progress bytes.Buffer
-	if err := run(document, folder, python, ".", 1, 10_000, &progress); err != nil {
+	if err := run(document, folder, all, ".", 1, 10_000, &progress); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(document)
@@ -38,7 +42,7 @@ func TestEveryPartFillsItsSection(t *testing.T) {
 		if begin < 0 || end < begin {
 			t.Fatalf("no section of %s", p.name)
 		}
-		rows := regexp.MustCompile(`(?m)^\| .+ \| [0-9.]+ (ns|µs|ms|s)( a \w+)? \|.*\| (yes|no|not known) \|$`).FindAllString(page[begin:end], -1)
+		rows := regexp.MustCompile(`(?m)^\| .+ \| [0-9.e+]+ (ns|µs|ms|s|MB|a second|CPU s in [0-9.]+ s)( a \w+)? \|.*\| (yes|no|not known) \|$`).FindAllString(page[begin:end], -1)
 		if len(rows) < 1 {
 			t.Errorf("%s has no rows:\n%s", p.name, page[begin:end])
 		}
@@ -50,7 +54,7 @@ func TestEveryPartFillsItsSection(t *testing.T) {
 		t.Error("the page has a path of this machine")
 	}
 	// A second run replaces the sections.
-	if err := run(document, folder, "", "^scale$", 1, 10_000, &progress); err != nil {
+	if err := run(document, folder, tools{}, "^scale$", 1, 10_000, &progress); err != nil {
 		t.Fatal(err)
 	}
 	if text, err = os.ReadFile(document); err != nil || strings.Count(string(text), "<!-- bench: scale -->") != 1 {

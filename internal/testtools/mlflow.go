@@ -20,8 +20,8 @@ import (
 // idle cores, far longer when other test packages use them.
 const mlflowStartTimeout = 120 * time.Second
 
-// mlflowLauncher runs MLflow's own command line and ends with this test: when
-// the test process dies without cleaning up (a panic, go test's -timeout), its
+// mlflowLauncher runs MLflow's own command line and ends with its caller: when
+// the calling process dies without cleaning up (a panic, go test's -timeout), its
 // end of standard input closes, and the launcher takes its process group along.
 const mlflowLauncher = `
 import os, signal, sys, threading
@@ -44,73 +44,84 @@ cli()
 // subtests of a package.
 func StartMLflow(t testing.TB) (baseURL string) {
 	t.Helper()
-	python := Python(t)
+	baseURL, stop, err := RunMLflow(Python(t), "--workers", "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(stop)
+	return baseURL
+}
+
+// RunMLflow is [StartMLflow] outside of tests, with a Python that can import
+// mlflow and options of `mlflow server`. Its caller stops the server.
+func RunMLflow(python string, options ...string) (baseURL string, stop func(), err error) {
 	// The port is free when it is chosen, and may be taken by the time the
 	// server binds it: another one then, at most twice.
 	for attempt := 1; ; attempt++ {
-		server, err := startMLflow(t, python)
-		if err == nil {
-			return server
-		}
-		if attempt == 3 || !errors.Is(err, errAddressInUse) {
-			t.Fatal(err)
+		baseURL, stop, err = runMLflow(python, options)
+		if err == nil || attempt == 3 || !errors.Is(err, errAddressInUse) {
+			return baseURL, stop, err
 		}
 	}
 }
 
 var errAddressInUse = errors.New("the port was taken meanwhile")
 
-func startMLflow(t testing.TB, python string) (baseURL string, err error) {
-	t.Helper()
-	// Not t.TempDir: its removal fails the test while a killed server's last
-	// files still appear.
-	dir, err := os.MkdirTemp("", "mlflow-") //nolint:usetesting // see above
+func runMLflow(python string, options []string) (baseURL string, stop func(), err error) {
+	// Its removal may fail while a killed server's last files still appear.
+	dir, err := os.MkdirTemp("", "mlflow-")
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	remove := func() { _ = os.RemoveAll(dir) }
+	defer func() {
+		if err != nil {
+			remove()
+		}
+	}()
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if err := listener.Close(); err != nil {
-		return "", err
+		return "", nil, err
 	}
 
 	logPath := filepath.Join(dir, "server.log")
 	log, err := os.Create(logPath)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	defer log.Close()
 
-	cmd := exec.Command(python, "-c", mlflowLauncher, "server",
-		"--host", "127.0.0.1", "--port", port, "--workers", "1",
-		"--backend-store-uri", "sqlite:///"+filepath.ToSlash(filepath.Join(dir, "mlflow.db")),
-		"--artifacts-destination", filepath.Join(dir, "artifacts"))
+	cmd := exec.Command(python, append([]string{
+		"-c", mlflowLauncher, "server", "--host", "127.0.0.1", "--port", port,
+		"--backend-store-uri", "sqlite:///" + filepath.ToSlash(filepath.Join(dir, "mlflow.db")),
+		"--artifacts-destination", filepath.Join(dir, "artifacts"),
+	}, options...)...)
 	cmd.Dir = dir
 	cmd.Env = mlflowEnv(os.Environ())
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = ownProcessGroup()
-	// Held open until cleanup: its end is the launcher's signal to end.
+	// Held open until it is stopped: its end is the launcher's signal to end.
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return "", fmt.Errorf("start MLflow: %w", err)
+		return "", nil, fmt.Errorf("start MLflow: %w", err)
 	}
 	exited := make(chan struct{})
 	go func() {
 		defer close(exited)
 		_ = cmd.Wait() // how it ended, its log tells better
 	}()
-	stop := func() {
+	end := func() {
 		killGroup(cmd.Process)
 		_ = stdin.Close()
 		<-exited
@@ -118,15 +129,14 @@ func startMLflow(t testing.TB, python string) (baseURL string, err error) {
 
 	base := "http://" + net.JoinHostPort("127.0.0.1", port)
 	if err := waitHealthy(base, exited); err != nil {
-		stop()
+		end()
 		output, _ := os.ReadFile(logPath)
 		if bytes.Contains(output, []byte("address already in use")) {
-			return "", errAddressInUse
+			return "", nil, errAddressInUse
 		}
-		return "", fmt.Errorf("MLflow did not become healthy: %w; its output ends with:\n%s", err, tail(output, 30))
+		return "", nil, fmt.Errorf("MLflow did not become healthy: %w; its output ends with:\n%s", err, tail(output, 30))
 	}
-	t.Cleanup(stop)
-	return base, nil
+	return base, func() { end(); remove() }, nil
 }
 
 // waitHealthy polls the server's health check until it answers, the server's

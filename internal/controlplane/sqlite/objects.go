@@ -31,6 +31,7 @@ const (
 	selectEvents    = `SELECT seq, at, action, kind, id, uid, generation, actor, address, request_id, from_etag, to_etag, code FROM events WHERE seq > ? AND code = '' ORDER BY seq LIMIT ?`
 	selectAnswer    = `SELECT request, answer FROM idempotency WHERE key = ? AND expires_at > ?`
 	deleteAnswers   = `DELETE FROM idempotency WHERE expires_at <= ?`
+	deleteAdditions = `DELETE FROM unacknowledged WHERE at <= ?`
 )
 
 type row interface{ Scan(dest ...any) error }

@@ -90,6 +90,7 @@ var layoutVersions = []string{
 		PRIMARY KEY (kind, id)
 	) STRICT, WITHOUT ROWID`,
 	`CREATE INDEX unacknowledged_of_model ON unacknowledged (kind, model, at)`,
+	`CREATE INDEX unacknowledged_by_age ON unacknowledged (at)`,
 	// The id of the version that an alias points at.
 	`ALTER TABLE objects ADD COLUMN target TEXT NOT NULL DEFAULT ''`,
 	`CREATE INDEX objects_by_target ON objects (target) WHERE target <> ''`,

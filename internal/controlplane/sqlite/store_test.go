@@ -419,6 +419,19 @@ func TestAFileOfAnEarlierReleaseIsReadAsItIsAndBroughtUpToDateByTheFirstWrite(t 
 	}
 }
 
+// With synchronous=FULL, which is 2, SQLite waits until the log is on the disk at each
+// commit; with less, a write that was answered could be lost with the power.
+func TestACommitWaitsForTheDisk(t *testing.T) {
+	store := openStore(t, filepath.Join(t.TempDir(), "mlops.db"))
+	if _, err := put(t, store, "m"); err != nil {
+		t.Fatal(err)
+	}
+	journal, synchronous, err := store.Durability(t.Context())
+	if err != nil || journal != "wal" || synchronous != 2 {
+		t.Errorf("journal %s, synchronous %d, %v; want wal and 2", journal, synchronous, err)
+	}
+}
+
 func TestReadsCostWhatTheyReturn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mlops.db")
 	if _, err := put(t, openStore(t, path), "m"); err != nil {
@@ -438,6 +451,7 @@ func TestReadsCostWhatTheyReturn(t *testing.T) {
 		"a page of events":            {"SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
 		"an answer to a key":          {"SEARCH idempotency USING PRIMARY KEY (key=?)"},
 		"the answers that are old":    {"SEARCH idempotency USING INDEX idempotency_by_expiry (expires_at<?)"},
+		"the additions that are old":  {"SEARCH unacknowledged USING INDEX unacknowledged_by_age (at<?)"},
 	}
 	got := map[string][]string{}
 	for name, statement := range sqlite.Reads {

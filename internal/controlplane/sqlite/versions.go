@@ -35,7 +35,7 @@ func addIn(ctx context.Context, tx *sql.Tx, now time.Time, a port.Addition) (por
 	}
 	out := port.Object{Ref: a.Ref(number), UID: uuid.NewString(), Generation: 1, CreatedAt: now, UpdatedAt: now, Attributes: a.Attributes}
 	out.ETag = etag(out.UID, out.Generation)
-	if _, err := tx.ExecContext(ctx, `DELETE FROM unacknowledged WHERE at <= ?`, now.Add(-port.OnceFor).UnixMilli()); err != nil {
+	if _, err := tx.ExecContext(ctx, deleteAdditions, now.Add(-port.OnceFor).UnixMilli()); err != nil {
 		return port.Object{}, err
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO unacknowledged (kind, id, model, key, at) VALUES (?, ?, ?, ?, ?)`, out.Kind, out.ID, a.Model, a.Once.Key, now.UnixMilli()); err != nil {
