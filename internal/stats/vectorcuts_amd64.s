@@ -4,8 +4,9 @@
 // which is -1: what is subtracted is what is counted. $0x1D is "greater or equal, false and
 // quiet for NaN"; $0x03 is "one of the two is NaN".
 #define COMPARE(offset, count) \
-	VCMPPD $0x1D, offset(DX), Y11, Y13 \
-	VCMPPD $0x1D, offset(DX), Y12, Y14 \
+	VMOVUPD offset(DX), Y15            \
+	VCMPPD $0x1D, Y15, Y11, Y13        \
+	VCMPPD $0x1D, Y15, Y12, Y14        \
 	VPADDQ Y13, Y14, Y13               \
 	VPSUBQ Y13, count, count
 
