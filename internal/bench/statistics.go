@@ -71,7 +71,7 @@ func runStatistics(h *harness) error {
 	few := max(calls/20, 1)
 	scaled := map[string]any{"calls": few, "as": calls}
 	// Many times, so that both find the values in their caches.
-	const binnings = 10
+	const binnings = 50
 	binned := map[string]any{"values": actualFile, "edges": edges, "calls": binnings, "as": binnings}
 	count := func() (first float64, err error) {
 		for range binnings {
