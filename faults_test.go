@@ -221,15 +221,21 @@ func newFaultyWorld(t *testing.T, built programs, terraform string) *faultyWorld
 	}
 	t.Cleanup(world.proxy.Stop)
 
-	policy, expected := faultPolicy("http://" + world.proxy.Listen)
-	world.expected = expected
+	world.declare(built, "http://"+world.proxy.Listen)
+	return world
+}
+
+// declare writes the policy, and which provider it is for.
+func (w *faultyWorld) declare(built programs, endpoint string) {
+	w.t.Helper()
+	policy, expected := faultPolicy(endpoint)
+	w.expected = expected
 	cli := fmt.Sprintf("provider_installation {\n  dev_overrides {\n    \"mlops-as-code/mlops\" = %q\n  }\n  direct {}\n}\n", built.directory)
 	for name, text := range map[string]string{"main.tf": policy, ".cli.tfrc": cli} {
-		if err := os.WriteFile(filepath.Join(world.directory, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
+		if err := os.WriteFile(filepath.Join(w.directory, name), []byte(text), 0o600); err != nil {
+			w.t.Fatal(err)
 		}
 	}
-	return world
 }
 
 // faultPolicy declares 200 objects of four kinds that refer to each other.
@@ -350,17 +356,23 @@ func (w *faultyWorld) objects() map[string]string {
 
 // servedPlane is `mlopsctl serve` as a process.
 type servedPlane struct {
-	t       *testing.T
-	program string
-	data    string
-	address string
-	process *exec.Cmd
-	output  bytes.Buffer
+	t        *testing.T
+	program  string
+	data     string // a file, where there is no database
+	database string
+	address  string
+	process  *exec.Cmd
+	output   bytes.Buffer
 }
 
 func (s *servedPlane) start() {
 	s.t.Helper()
-	s.process = exec.Command(s.program, "serve", "--listen", s.address, "--data", s.data)
+	s.process = exec.Command(s.program, "serve", "--listen", s.address)
+	if s.database != "" {
+		s.process.Env = append(os.Environ(), "MLOPS_DATABASE_URL="+s.database)
+	} else {
+		s.process.Args = append(s.process.Args, "--data", s.data)
+	}
 	s.process.Stdout, s.process.Stderr = &s.output, &s.output
 	if err := s.process.Start(); err != nil {
 		s.t.Fatal(err)

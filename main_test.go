@@ -1,12 +1,14 @@
 package main
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net"
 	"net/http"
@@ -30,6 +32,7 @@ import (
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/client"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/token"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/lint"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/testtools"
 	"github.com/mlops-as-code/terraform-provider-mlops/spec"
@@ -84,6 +87,7 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
+			env.Values[mintedKey{}] = &mintedTokens{}
 			provider, err := exec.LookPath("terraform-provider-mlops")
 			if err != nil {
 				return err
@@ -138,6 +142,9 @@ func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 			"requests":      countRequests,
 			"forget-remote": deleteServed,
 			"figure":        checkFigure,
+			"output":        checkOutput,
+			"unsaved":       checkUnsaved,
+			"minting":       listMinting,
 			"replace":       replaceText,
 			"planned":       checkPlanned,
 			"copyfiles":     copyFiles,
@@ -239,7 +246,7 @@ func raceTerraform(ts *testscript.TestScript, _ bool, args []string) {
 func command(ts *testscript.TestScript, directory string, args ...string) *exec.Cmd {
 	cmd := exec.Command(ts.Getenv("TERRAFORM"), args...)
 	cmd.Dir = ts.MkAbs(directory)
-	for _, name := range []string{"PATH", "HOME", "TF_CLI_CONFIG_FILE", "CHECKPOINT_DISABLE", "TF_IN_AUTOMATION", "TF_CLI_ARGS_apply", "TF_CLI_ARGS_plan", "MLFLOW", "MLOPS_ENDPOINT", "MLOPS_ACTOR", "TMPDIR", "WORK", "TF_VAR_ticket_token"} {
+	for _, name := range []string{"PATH", "HOME", "TF_CLI_CONFIG_FILE", "CHECKPOINT_DISABLE", "TF_IN_AUTOMATION", "TF_CLI_ARGS_apply", "TF_CLI_ARGS_plan", "MLFLOW", "MLOPS_ENDPOINT", "MLOPS_TOKEN", "MLOPS_ACTOR", "TMPDIR", "WORK", "TF_VAR_ticket_token"} {
 		if value := ts.Getenv(name); value != "" {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}
@@ -411,22 +418,30 @@ func blackHole(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // serve runs a control plane for a team, on loopback, until the script ends, which may
-// limit the requests of a second: serve [RATE].
+// limit the requests of a second: serve [RATE]. With tokens, the environment has one of
+// each role (TOKEN_READ and so on), and what is minted is noted: serve -tokens.
 func serve(ts *testscript.TestScript, _ bool, args []string) {
-	rate := 0.0
-	if len(args) > 0 {
+	options := controlplane.ListenOptions{Address: "127.0.0.1:0", DataFile: ts.MkAbs("served.db")}
+	withTokens := len(args) > 0 && args[0] == "-tokens"
+	switch {
+	case withTokens:
+		options.TokenFile = filepath.Join(ts.Getenv("TMPDIR"), "tokens")
+		for _, role := range []token.Role{token.Read, token.Plan, token.Apply, token.Admin} {
+			secret := token.Generate()
+			entry, err := token.NewEntry("the-"+role.String(), role, secret, time.Now(), time.Time{})
+			ts.Check(err)
+			ts.Check(token.Append(options.TokenFile, entry))
+			ts.Setenv("TOKEN_"+strings.ToUpper(role.String()), secret)
+		}
+	case len(args) > 0:
 		var err error
-		rate, err = strconv.ParseFloat(args[0], 64)
+		options.Rate, err = strconv.ParseFloat(args[0], 64)
 		ts.Check(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	listening, ended := make(chan string, 1), make(chan error, 1)
-	go func() {
-		ended <- controlplane.Serve(ctx, controlplane.ListenOptions{
-			Address: "127.0.0.1:0", DataFile: ts.MkAbs("served.db"), Rate: rate,
-			OnListen: func(url string) { listening <- url },
-		})
-	}()
+	options.OnListen = func(url string) { listening <- url }
+	go func() { ended <- controlplane.Serve(ctx, options) }()
 	ts.Defer(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -434,8 +449,11 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	})
 	select {
-	case url := <-listening:
-		ts.Setenv("MLOPS_ENDPOINT", url)
+	case address := <-listening:
+		if withTokens {
+			address = watchMinting(ts, address)
+		}
+		ts.Setenv("MLOPS_ENDPOINT", address)
 	case err := <-ended:
 		ended <- err
 		ts.Fatalf("the control plane does not start: %v", err)
@@ -535,6 +553,63 @@ func checkFigure(ts *testscript.TestScript, _ bool, args []string) {
 	if difference := got - want; difference > tolerance*want || -difference > tolerance*want {
 		ts.Fatalf("%s is %v, and should be %v within %v", args[0], got, want, tolerance)
 	}
+}
+
+// checkOutput compares an output's text: output NAME TEXT.
+func checkOutput(ts *testscript.TestScript, _ bool, args []string) {
+	out, err := command(ts, ".", "output", "-raw", args[0]).Output()
+	ts.Check(err)
+	if string(out) != args[1] {
+		ts.Fatalf("%s is\n%s\nand should be\n%s", args[0], out, args[1])
+	}
+}
+
+// checkUnsaved holds every file below the script's folder, archives unpacked, against
+// the tokens that the control plane's audit log says were minted: none may be there.
+// The answers with the tokens are what the proxy of mintedTokens saw: unsaved COUNT.
+func checkUnsaved(ts *testscript.TestScript, _ bool, args []string) {
+	seen, _ := ts.Value(mintedKey{}).(*mintedTokens)
+	if seen == nil {
+		ts.Fatalf("unsaved: nothing was watched; begin with: serve -tokens")
+	}
+	tokens := seen.all()
+	if got := strconv.Itoa(len(tokens)); got != args[0] {
+		ts.Fatalf("%s tokens were minted, and not %s", got, args[0])
+	}
+	looked := 0
+	look := func(name string, data []byte) {
+		looked++
+		for _, token := range tokens {
+			if bytes.Contains(data, []byte(token)) {
+				ts.Fatalf("%s has a token", name)
+			}
+		}
+	}
+	ts.Check(filepath.WalkDir(ts.MkAbs("."), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		look(path, data)
+		if archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data))); err == nil { // a saved plan
+			for _, member := range archive.File {
+				content, err := member.Open()
+				if err != nil {
+					return err
+				}
+				inner, err := io.ReadAll(content)
+				if err != nil {
+					return err
+				}
+				look(path+" "+member.Name, inner)
+			}
+		}
+		return nil
+	}))
+	ts.Logf("%d files and members", looked)
 }
 
 // checkPlanned compares the actions of a saved plan: planned plan.tfplan

@@ -139,7 +139,7 @@ func (p *Provider) Configure(ctx context.Context, req provider.ConfigureRequest,
 		return
 	}
 	data := &envelope.Data{Reviewer: p.reviewer(c), Timeout: operation}
-	resp.ResourceData, resp.DataSourceData = data, data
+	resp.ResourceData, resp.DataSourceData, resp.EphemeralResourceData = data, data, data
 	defer p.data.Store(data) // when it is whole
 
 	var m mlflowConfiguration

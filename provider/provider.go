@@ -11,10 +11,12 @@ import (
 	"sync/atomic"
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
+	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
 	"github.com/hashicorp/terraform-plugin-framework/function"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 
+	"github.com/mlops-as-code/terraform-provider-mlops/provider/access"
 	"github.com/mlops-as-code/terraform-provider-mlops/provider/envelope"
 	"github.com/mlops-as-code/terraform-provider-mlops/provider/functions"
 	"github.com/mlops-as-code/terraform-provider-mlops/provider/monitoring"
@@ -62,8 +64,9 @@ func (o *Opened) Close() error {
 }
 
 var (
-	_ provider.ProviderWithFunctions      = (*Provider)(nil)
-	_ provider.ProviderWithValidateConfig = (*Provider)(nil)
+	_ provider.ProviderWithFunctions          = (*Provider)(nil)
+	_ provider.ProviderWithValidateConfig     = (*Provider)(nil)
+	_ provider.ProviderWithEphemeralResources = (*Provider)(nil)
 )
 
 // New returns the constructor of the provider at a version. What it opens is
@@ -91,13 +94,18 @@ func (p *Provider) Resources(context.Context) []func() resource.Resource {
 	return out
 }
 
-// DataSources lists a data source for each kind, and those that judge.
+// DataSources lists a data source for each kind, and those that judge and search.
 func (p *Provider) DataSources(context.Context) []func() datasource.DataSource {
-	out := monitoring.DataSources()
+	out := append(monitoring.DataSources(), registry.DataSources()...)
 	for _, kind := range spec.All() {
 		out = append(out, envelope.NewDataSource(kind))
 	}
 	return out
+}
+
+// EphemeralResources lists what lives no longer than a run.
+func (p *Provider) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
+	return access.EphemeralResources()
 }
 
 // Functions lists the evaluator's statistics.

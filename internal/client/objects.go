@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -50,7 +51,7 @@ type putBody struct {
 // Get reads an object. [IsNotFound] tells that it does not exist.
 func (c *Client) Get(ctx context.Context, kind, id string) (*Object, error) {
 	a, err := c.do(ctx, http.MethodGet, objectPath(kind, id), nil, nil)
-	return objectOf(a, err)
+	return objectOf(a, err, kind, id)
 }
 
 // Create makes an object that must not be there. [IsAlreadyExists] tells that
@@ -59,7 +60,7 @@ func (c *Client) Get(ctx context.Context, kind, id string) (*Object, error) {
 func (c *Client) Create(ctx context.Context, kind, id string, attributes json.RawMessage) (*Object, error) {
 	defer c.ahead.forget()
 	a, err := c.do(ctx, http.MethodPut, objectPath(kind, id), http.Header{"If-None-Match": {"*"}}, putBody{attributes})
-	return objectOf(a, err)
+	return objectOf(a, err, kind, id)
 }
 
 // Add makes an object that the control plane numbers, under what it belongs to: the
@@ -72,7 +73,7 @@ func (c *Client) Add(ctx context.Context, kind, parent, key string, attributes j
 	}
 	defer c.ahead.forget()
 	a, err := c.do(ctx, http.MethodPost, objectPath(kind, parent), http.Header{"Idempotency-Key": {key}}, putBody{attributes})
-	return objectOf(a, err)
+	return objectOf(a, err, kind, "")
 }
 
 // Added is an object that was added, and the idempotency key that it was added with.
@@ -120,7 +121,7 @@ type Move struct {
 func (c *Client) History(ctx context.Context, kind, id string) iter.Seq2[Move, error] {
 	return func(yield func(Move, error) bool) {
 		query := url.Values{"page_size": {strconv.Itoa(pageSize)}}
-		for {
+		for before := int64(math.MaxInt64); ; {
 			a, err := c.do(ctx, http.MethodGet, objectPath(kind, id)+"/history?"+query.Encode(), nil, nil)
 			var page struct {
 				Items []Move `json:"items"`
@@ -140,7 +141,13 @@ func (c *Client) History(ctx context.Context, kind, id string) iter.Seq2[Move, e
 			if len(page.Items) < pageSize {
 				return
 			}
-			query.Set("before", strconv.FormatInt(page.Items[len(page.Items)-1].Seq, 10))
+			oldest := page.Items[len(page.Items)-1].Seq
+			if oldest < 1 || oldest >= before {
+				yield(Move{}, fmt.Errorf("reading the history of %s: the server gives the same page again", id))
+				return
+			}
+			before = oldest
+			query.Set("before", strconv.FormatInt(before, 10))
 		}
 	}
 }
@@ -161,7 +168,7 @@ func (c *Client) Update(ctx context.Context, kind, id, etag string, attributes j
 			return current, nil
 		}
 	}
-	return objectOf(a, err)
+	return objectOf(a, err, kind, id)
 }
 
 // DeleteOption changes what Delete does.
@@ -195,9 +202,19 @@ var errNoETag = errors.New("no ETag: read the object first, and pass the revisio
 // List reads all objects of a kind, page by page, by id. The sequence ends with
 // the first error.
 func (c *Client) List(ctx context.Context, kind string) iter.Seq2[*Object, error] {
+	return c.list(ctx, kindPath(kind), kind)
+}
+
+// ListUnder reads the objects of a kind that the control plane numbers: those of one
+// parent, in the order of pages. The sequence ends with the first error.
+func (c *Client) ListUnder(ctx context.Context, kind, parent string) iter.Seq2[*Object, error] {
+	return c.list(ctx, objectPath(kind, parent), kind)
+}
+
+func (c *Client) list(ctx context.Context, path, kind string) iter.Seq2[*Object, error] {
 	return func(yield func(*Object, error) bool) {
 		for token := ""; ; {
-			items, next, err := c.page(ctx, kind, token)
+			items, next, err := c.page(ctx, path, kind, token)
 			if err != nil {
 				yield(nil, err)
 				return
@@ -214,13 +231,13 @@ func (c *Client) List(ctx context.Context, kind string) iter.Seq2[*Object, error
 	}
 }
 
-// page reads one page of the objects of a kind, and the token of the next one.
-func (c *Client) page(ctx context.Context, kind, token string) ([]*Object, string, error) {
+// page reads one page of the objects of a kind at a path, and the token of the next one.
+func (c *Client) page(ctx context.Context, path, kind, token string) ([]*Object, string, error) {
 	query := url.Values{"page_size": {strconv.Itoa(pageSize)}}
 	if token != "" {
 		query.Set("page_token", token)
 	}
-	a, err := c.do(ctx, http.MethodGet, "/v1/"+url.PathEscape(kind)+"?"+query.Encode(), nil, nil)
+	a, err := c.do(ctx, http.MethodGet, path+"?"+query.Encode(), nil, nil)
 	var page struct {
 		Items []*Object `json:"items"`
 		Next  string    `json:"next_page_token"`
@@ -229,9 +246,17 @@ func (c *Client) page(ctx context.Context, kind, token string) ([]*Object, strin
 		err = decode(a, &page)
 	}
 	if err == nil && page.Next != "" && page.Next == token {
-		err = fmt.Errorf("listing %s: the server gives the same page again", kind)
+		err = fmt.Errorf("listing %s: the server gives the same page again", path)
 	}
-	return page.Items, page.Next, err
+	for _, object := range page.Items {
+		if err == nil {
+			err = checkObject(a.status, object, kind, "")
+		}
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	return page.Items, page.Next, nil
 }
 
 // BatchResult is what was found for one reference: an object or an error, for
@@ -302,8 +327,10 @@ func (c *Client) batch(ctx context.Context, refs []Ref, indexes []int, results [
 			continue
 		case r.Error != nil:
 			result.Err = &Error{Status: r.Status, Code: r.Error.Code, Detail: r.Error.Detail, FieldViolations: r.Error.FieldViolations, Blocking: r.Error.Blocking}
-		case r.Object == nil:
-			result.Err = fmt.Errorf("the answer for %s %s has neither an object nor an error", part[i].Kind, part[i].ID)
+		default:
+			if result.Err = checkObject(a.status, r.Object, part[i].Kind, part[i].ID); result.Err != nil {
+				result.Object = nil
+			}
 		}
 		results[indexes[i]] = result
 	}
@@ -334,15 +361,31 @@ func (c *Client) Store(ctx context.Context) (*Store, error) {
 	return &store, nil
 }
 
+func kindPath(kind string) string { return "/v1/" + url.PathEscape(kind) }
+
 func objectPath(kind, id string) string {
 	segments := strings.Split(id, "/")
 	for i, segment := range segments {
 		segments[i] = url.PathEscape(segment)
 	}
-	return "/v1/" + url.PathEscape(kind) + "/" + strings.Join(segments, "/")
+	return kindPath(kind) + "/" + strings.Join(segments, "/")
 }
 
-func objectOf(a *answer, err error) (*Object, error) {
+// checkObject reports an answer that is no object, or is another one than was asked
+// for; an empty id is any.
+func checkObject(status int, object *Object, kind, id string) error {
+	switch {
+	case object == nil || object.Kind == "" || object.ID == "" || object.UID == "" || len(object.Attributes) == 0:
+		return &Error{Status: status, Detail: "The answer is not the control plane's: it is no object. Is the endpoint right?"}
+	case object.Kind != kind || id != "" && object.ID != id:
+		return &Error{Status: status, Detail: fmt.Sprintf("The answer is about another object than the %s that was asked for. Is the endpoint right, and does a proxy stand in between that mixes answers up?", strings.TrimSpace(kind+" "+id))}
+	}
+	return nil
+}
+
+// objectOf reads the answer about an object; an empty id is one that the control plane
+// has numbered.
+func objectOf(a *answer, err error, kind, id string) (*Object, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -350,8 +393,8 @@ func objectOf(a *answer, err error) (*Object, error) {
 	if err := decode(a, &object); err != nil {
 		return nil, err
 	}
-	if object.Kind == "" || object.UID == "" || len(object.Attributes) == 0 {
-		return nil, &Error{Status: a.status, Detail: "The answer is not the control plane's: it is no object. Is the endpoint right?"}
+	if err := checkObject(a.status, &object, kind, id); err != nil {
+		return nil, err
 	}
 	if etag := a.header.Get("ETag"); etag != "" {
 		object.ETag = etag

@@ -88,7 +88,7 @@ func (r *readAhead) find(ctx context.Context, c *Client, kind, id string) (*Obje
 
 // list fetches the next page of a kind.
 func (r *readAhead) list(ctx context.Context, c *Client, kind string, a *ahead, writes int) {
-	items, next, err := c.page(ctx, kind, a.next)
+	items, next, err := c.page(ctx, kindPath(kind), kind, a.next)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	close(a.listing)

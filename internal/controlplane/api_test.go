@@ -34,18 +34,9 @@ func embedded(t *testing.T) (*client.Client, string) {
 	return open(t, path), path
 }
 
-func open(t *testing.T, path string) *client.Client {
+func open(t *testing.T, store string) *client.Client {
 	t.Helper()
-	handler, closer, err := controlplane.OpenEmbedded(path, controlplane.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := closer.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return client.NewEmbedded(handler)
+	return client.NewEmbedded(handlerOver(t, store))
 }
 
 func mustCreate(t *testing.T, c *client.Client, kind, id, attributes string) *client.Object {
@@ -64,8 +55,10 @@ func codeOf(err error) string {
 	return fmt.Sprint(err)
 }
 
-func TestAnObjectIsReadAsItWasWritten(t *testing.T) {
-	c, path := embedded(t)
+func TestAnObjectIsReadAsItWasWritten(t *testing.T) { onEachStore(t, anObjectIsReadAsItWasWritten) }
+
+func anObjectIsReadAsItWasWritten(t *testing.T, store string) {
+	c := open(t, store)
 	made := mustCreate(t, c, "registered_model", "fraud", fraud)
 	mustCreate(t, c, "baseline", "fraud/score", baseline)
 
@@ -74,7 +67,7 @@ func TestAnObjectIsReadAsItWasWritten(t *testing.T) {
 		"baseline":         {"fraud/score", baseline},
 	} {
 		// Through another process's eyes: a second store over the same file.
-		got, err := open(t, path).Get(t.Context(), kind, want.id)
+		got, err := open(t, store).Get(t.Context(), kind, want.id)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +124,11 @@ func TestReadsNeverCreateTheFile(t *testing.T) {
 }
 
 func TestNothingBelongsToAModelThatIsNotThere(t *testing.T) {
-	c, _ := embedded(t)
+	onEachStore(t, nothingBelongsToAModelThatIsNotThere)
+}
+
+func nothingBelongsToAModelThatIsNotThere(t *testing.T, store string) {
+	c := open(t, store)
 	_, err := c.Create(t.Context(), "baseline", "fraud/score", json.RawMessage(baseline))
 	e, ok := errors.AsType[*client.Error](err)
 	if !ok || e.Status != http.StatusConflict || e.Code != client.CodeFailedPrecondition || !strings.Contains(e.Detail, "mlops_registered_model") {
@@ -162,8 +159,10 @@ func TestNothingBelongsToAModelThatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestListAndBatchGet(t *testing.T) {
-	c, path := embedded(t)
+func TestListAndBatchGet(t *testing.T) { onEachStore(t, listAndBatchGet) }
+
+func listAndBatchGet(t *testing.T, store string) {
+	c := open(t, store)
 	mustCreate(t, c, "registered_model", "fraud", fraud)
 	const n = 1203 // more than a page
 	var refs []client.Ref
@@ -173,7 +172,7 @@ func TestListAndBatchGet(t *testing.T) {
 		refs = append(refs, client.Ref{Kind: "registered_model", ID: id})
 	}
 	var got []string
-	for o, err := range open(t, path).List(t.Context(), "registered_model") {
+	for o, err := range open(t, store).List(t.Context(), "registered_model") {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,8 +202,12 @@ func TestListAndBatchGet(t *testing.T) {
 }
 
 func TestABatchOfLargeObjectsIsReadInSeveralAnswers(t *testing.T) {
-	c, path := embedded(t)
-	handler := handlerOver(t, path)
+	onEachStore(t, aBatchOfLargeObjectsIsReadInSeveralAnswers)
+}
+
+func aBatchOfLargeObjectsIsReadInSeveralAnswers(t *testing.T, store string) {
+	c := open(t, store)
+	handler := handlerOver(t, store)
 	var refs []client.Ref
 	var list []string
 	for i := range 6 {
@@ -229,12 +232,10 @@ func TestABatchOfLargeObjectsIsReadInSeveralAnswers(t *testing.T) {
 	}
 }
 
-func TestRequestsAndAnswers(t *testing.T) {
-	handler, closer, err := controlplane.OpenEmbedded(filepath.Join(t.TempDir(), "mlops.db"), controlplane.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = closer.Close() }()
+func TestRequestsAndAnswers(t *testing.T) { onEachStore(t, requestsAndAnswers) }
+
+func requestsAndAnswers(t *testing.T, store string) {
+	handler := handlerOver(t, store)
 	mustCreate(t, client.NewEmbedded(handler), "registered_model", "fraud", fraud)
 	body := func(attributes string) string { return `{"attributes":` + attributes + `}` }
 	create, any := "If-None-Match: *", "If-Match: *"
@@ -429,15 +430,14 @@ func TestHeadAnswersAsGetWithoutTheBody(t *testing.T) {
 	}
 }
 
-func TestEventsTellWhatWasWritten(t *testing.T) {
-	handler, closer, err := controlplane.OpenEmbedded(filepath.Join(t.TempDir(), "mlops.db"), controlplane.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = closer.Close() }()
+func TestEventsTellWhatWasWritten(t *testing.T) { onEachStore(t, eventsTellWhatWasWritten) }
+
+func eventsTellWhatWasWritten(t *testing.T, store string) {
+	handler := handlerOver(t, store)
 	c := client.NewEmbedded(handler)
 	o := mustCreate(t, c, "registered_model", "fraud", fraud)
-	if o, err = c.Update(t.Context(), "registered_model", "fraud", o.ETag, json.RawMessage(fraud)); err != nil {
+	o, err := c.Update(t.Context(), "registered_model", "fraud", o.ETag, json.RawMessage(fraud))
+	if err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Delete(t.Context(), "registered_model", "fraud", o.ETag); err != nil {

@@ -107,6 +107,9 @@ func refOf(u *url.URL) port.Ref {
 		return port.Ref{ID: bounded(u.Path)}
 	}
 	kind, id, _ := strings.Cut(rest, "/")
+	if kind == "tokens" { // every other path has the kind's own name
+		kind = port.TokenKind
+	}
 	if name, err := url.PathUnescape(id); err == nil {
 		id = name
 	}
@@ -115,7 +118,7 @@ func refOf(u *url.URL) port.Ref {
 
 func bounded(s string) string {
 	const most = 600
-	return strings.ToValidUTF8(s[:min(len(s), most)], "?")
+	return strings.ReplaceAll(strings.ToValidUTF8(s[:min(len(s), most)], "?"), "\x00", "?") // what every store keeps
 }
 
 // soleTag is the revision that the caller meant, where it named just one.

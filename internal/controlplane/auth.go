@@ -17,8 +17,26 @@ import (
 // cannot be guessed at any rate; the log and the processor are what this saves.
 const failuresPerSecond = 10
 
+// identity is who the caller is, by the token of the request.
+type identity struct {
+	name string
+	role token.Role
+	// entry is of the file: the caller's token, or the one that it was minted with.
+	entry token.Entry
+	// minted is the caller's token where the control plane minted it.
+	minted *port.Token
+}
+
+// door knows who may come in: the tokens of the file, and those minted with them.
+type door struct {
+	file   *watched[token.Set]
+	minted port.Tokens
+	log    *slog.Logger
+	now    func() time.Time
+}
+
 // authenticated lets in who has a token. Only the health checks need none.
-func authenticated(next http.Handler, tokens *watched[token.Set], now func() time.Time) http.Handler {
+func authenticated(next http.Handler, d door) http.Handler {
 	failures := newLimiter(failuresPerSecond)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		caller := port.CallerOf(r.Context())
@@ -26,34 +44,70 @@ func authenticated(next http.Handler, tokens *watched[token.Set], now func() tim
 			next.ServeHTTP(w, r)
 			return
 		}
-		entry, err := identify(r, tokens.get(), now())
+		who, err := d.identify(r)
 		if err != nil {
-			if tooMany := failures.check(addressKey(caller.Address)); tooMany != nil {
-				err = tooMany
+			if port.CodeOf(err) == codeUnauthenticated {
+				if tooMany := failures.check(addressKey(caller.Address)); tooMany != nil {
+					err = tooMany
+				}
 			}
 			writeProblem(w, err)
 			return
 		}
-		caller.Name = entry.Name
+		caller.Name = who.name
 		if recorder, ok := w.(*statusRecorder); ok {
-			recorder.actor = entry.Name
+			recorder.actor = who.name
 		}
-		next.ServeHTTP(w, r.WithContext(withRole(port.WithCaller(r.Context(), caller), entry.Role)))
+		next.ServeHTTP(w, r.WithContext(withIdentity(port.WithCaller(r.Context(), caller), who)))
 	})
 }
 
 func isHealth(r *http.Request) bool { return r.URL.Path == "/healthz" || r.URL.Path == "/readyz" }
 
-func identify(r *http.Request, tokens token.Set, now time.Time) (token.Entry, error) {
+// bearer is the token of a request, or empty.
+func bearer(r *http.Request) string {
 	scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	entry, ok := tokens.Find(strings.TrimSpace(secret))
-	switch {
-	case !ok || !strings.EqualFold(scheme, "Bearer"):
-		return token.Entry{}, &port.Error{Code: codeUnauthenticated, Detail: "The control plane wants a bearer token, and this is none of its own. Set `token` in the provider's configuration, or MLOPS_TOKEN."}
-	case entry.Expired(now):
-		return token.Entry{}, &port.Error{Code: codeUnauthenticated, Detail: fmt.Sprintf("The token %s expired at the end of %s. Ask for a new one: `mlopsctl token create` makes it.", entry.Name, token.Day(entry.Expires))}
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
 	}
-	return entry, nil
+	return strings.TrimSpace(secret)
+}
+
+func (d door) identify(r *http.Request) (identity, error) {
+	secret, tokens, now := bearer(r), d.file.get(), d.now()
+	if entry, ok := tokens.Find(secret); ok {
+		if entry.Expired(now) {
+			return identity{}, unauthenticated("The token %s expired at the end of %s. Ask for a new one: `mlopsctl token create` makes it.", entry.Name, token.Day(entry.Expires))
+		}
+		return identity{name: entry.Name, role: entry.Role, entry: entry}, nil
+	}
+	var minted *port.Token
+	if token.MayBeMinted(secret) {
+		var err error
+		if minted, err = d.minted.TokenByHash(r.Context(), token.Digest(secret)); err != nil {
+			// The answer is a stranger's: it names no path.
+			d.log.ErrorContext(r.Context(), "the store does not say whose token it is", "request_id", port.CallerOf(r.Context()).RequestID, "error", err)
+			return identity{}, &port.Error{Code: port.CodeUnavailable, Detail: "The store cannot say whose token this is; the control plane's log says why.", RetryAfter: 5 * time.Second}
+		}
+	}
+	if minted == nil {
+		return identity{}, unauthenticated("The control plane wants a bearer token, and this is none of its own. Set `token` in the provider's configuration, or MLOPS_TOKEN.")
+	}
+	entry, there := tokens.FindFingerprint(minted.Minter)
+	role, err := token.ParseRole(minted.Role)
+	switch {
+	case minted.Expired(now):
+		return identity{}, unauthenticated("The token %s expired at %s. Mint another one, for longer or renewed in time.", minted.Name, minted.ExpiresAt.Format(time.RFC3339))
+	case !there || entry.Expired(now):
+		return identity{}, unauthenticated("The token %s ended with the one that it was minted with. Mint another one, with a token that works.", minted.Name)
+	case err != nil:
+		return identity{}, unauthenticated("The token %s has a role that this release does not know: %v.", minted.Name, err)
+	}
+	return identity{name: minted.Name, role: min(role, entry.Role), entry: entry, minted: minted}, nil
+}
+
+func unauthenticated(format string, args ...any) error {
+	return &port.Error{Code: codeUnauthenticated, Detail: fmt.Sprintf(format, args...)}
 }
 
 // authorized holds each request against the caller's role.
@@ -63,37 +117,49 @@ func authorized(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		if role, needed := roleIn(r.Context()), neededFor(r); !role.Allows(needed) {
+		who, _ := identityIn(r.Context())
+		if needed := neededFor(r); !who.role.Allows(needed) {
 			writeProblem(w, &port.Error{Code: codePermissionDenied, Detail: fmt.Sprintf(
 				"The token %s has the role %s, and %s %s needs %s. Nothing was done; use a token of that role.",
-				port.CallerOf(r.Context()).Name, role, quote(r.Method), quote(r.URL.Path), needed)})
+				who.name, who.role, quote(r.Method), quote(r.URL.Path), needed)})
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-type roleKey struct{}
+type identityKey struct{}
 
-func withRole(ctx context.Context, role token.Role) context.Context {
-	return context.WithValue(ctx, roleKey{}, role)
+func withIdentity(ctx context.Context, who identity) context.Context {
+	return context.WithValue(ctx, identityKey{}, who)
 }
 
-func roleIn(ctx context.Context) token.Role {
-	role, _ := ctx.Value(roleKey{}).(token.Role)
-	return role
+// identityIn is who asks; false where there are no tokens.
+func identityIn(ctx context.Context) (identity, bool) {
+	who, ok := ctx.Value(identityKey{}).(identity)
+	return who, ok
 }
 
-// neededFor is the least role that a request needs. Reading is everybody's: what
-// `terraform plan` sends are reads, and so plan needs no more today.
+// neededFor is the least role that a request needs. Reading is everybody's. What
+// `terraform plan` sends are reads and, for ephemeral resources, tokens that it mints
+// and revokes, which give nobody more than he has.
 func neededFor(r *http.Request) token.Role {
+	path := r.URL.EscapedPath()
 	switch {
-	case r.URL.EscapedPath() == "/v1/audit":
+	case path == "/v1/audit", path == "/v1/tokens" && isRead(r):
 		return token.Admin
+	case r.Method == http.MethodPost && isTokens(path):
+		return token.Plan
+	case r.Method == http.MethodDelete && isTokens(path): // one that was minted gives itself back
+		return token.Read
 	case isRead(r):
 		return token.Read
 	}
 	return token.Apply
+}
+
+func isTokens(path string) bool {
+	return path == "/v1/tokens" || strings.HasPrefix(path, "/v1/tokens/")
 }
 
 // loopbackOnly is for a server without tokens, to which only this machine can

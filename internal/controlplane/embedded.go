@@ -1,12 +1,14 @@
 package controlplane
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/mlflow"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/postgres"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/sqlite"
 )
 
@@ -30,21 +32,43 @@ func OpenEmbedded(path string, options Options) (http.Handler, io.Closer, error)
 	return NewHandler(service), store, nil
 }
 
-func openService(path string, options Options) (*Service, *sqlite.Store, error) {
-	store, err := sqlite.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	registry, err := options.registry(store)
-	if err != nil {
-		return nil, nil, err
-	}
-	return NewService(registry, store.Policies(), options.Logger), store, nil
+// store is a place for a whole control plane.
+type store interface {
+	Registry() port.Registry
+	Policies() port.Policies
+	io.Closer
 }
 
-func (o Options) registry(store *sqlite.Store) (port.Registry, error) {
-	if o.MLflow == nil {
-		return store.Registry(), nil
+func openService(path string, options Options) (*Service, store, error) {
+	kept, err := sqlite.Open(path)
+	if err != nil {
+		return nil, nil, err
 	}
-	return mlflow.New(*o.MLflow)
+	return options.serviceOver(kept)
+}
+
+// openService opens the store of a server.
+func (o ListenOptions) openService() (*Service, store, error) {
+	options := Options{MLflow: o.MLflow, Logger: o.Logger}
+	if o.Database == "" {
+		return openService(o.DataFile, options)
+	}
+	kept, err := postgres.Open(o.Database, o.Logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	return options.serviceOver(kept)
+}
+
+// serviceOver puts a service in front of a store, which is closed where that fails.
+func (o Options) serviceOver(kept store) (*Service, store, error) {
+	registry := kept.Registry()
+	if o.MLflow != nil {
+		elsewhere, err := mlflow.New(*o.MLflow)
+		if err != nil {
+			return nil, nil, errors.Join(err, kept.Close())
+		}
+		registry = elsewhere
+	}
+	return NewService(registry, kept.Policies(), o.Logger), kept, nil
 }

@@ -17,7 +17,8 @@ const (
 	// MaxWaiting is how many readers may wait at the same time.
 	MaxWaiting = 256
 	// lookEvery is how often a waiting reader looks for writes of other processes
-	// that share the file; it hears at once of those of its own.
+	// that share the store; it hears at once of those of its own, and of those of
+	// others where the store does.
 	lookEvery = 500 * time.Millisecond
 )
 

@@ -33,16 +33,6 @@ type eventsPage struct {
 	Next int64 `json:"next_after"`
 }
 
-func handlerOver(t *testing.T, path string) http.Handler {
-	t.Helper()
-	handler, closer, err := controlplane.OpenEmbedded(path, controlplane.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = closer.Close() })
-	return handler
-}
-
 func eventsOf(t *testing.T, handler http.Handler, query string) eventsPage {
 	t.Helper()
 	answer := ask(t, handler, "GET", "/v1/events?"+query, "", "")
@@ -58,10 +48,13 @@ func modelNamed(name string) json.RawMessage {
 }
 
 func TestReadersOfEventsMissNoneAndReadNoneTwice(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "mlops.db")
+	onEachStore(t, readersOfEventsMissNoneAndReadNoneTwice)
+}
+
+func readersOfEventsMissNoneAndReadNoneTwice(t *testing.T, store string) {
 	// Two control planes over one file, as two processes have it: one hears of the
 	// other's writes only by looking.
-	handlers := []http.Handler{handlerOver(t, path), handlerOver(t, path)}
+	handlers := []http.Handler{handlerOver(t, store), handlerOver(t, store)}
 	const writers, objects, readers = 4, 12, 6
 	const total = writers * (objects*3 + 1) // created, updated, deleted; and a last word
 	var group sync.WaitGroup
@@ -122,12 +115,15 @@ func TestReadersOfEventsMissNoneAndReadNoneTwice(t *testing.T) {
 }
 
 func TestAWaitEndsWithTheFirstEventOrWithItself(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "mlops.db")
-	handler := handlerOver(t, path)
+	onEachStore(t, aWaitEndsWithTheFirstEventOrWithItself)
+}
+
+func aWaitEndsWithTheFirstEventOrWithItself(t *testing.T, store string) {
+	handler := handlerOver(t, store)
 	if page := eventsOf(t, handler, "after=7&wait=1"); len(page.Items) != 0 || page.Next != 7 {
 		t.Errorf("nothing happened: %+v", page)
 	}
-	for name, writer := range map[string]http.Handler{"in this process": handler, "in another": handlerOver(t, path)} {
+	for name, writer := range map[string]http.Handler{"in this process": handler, "in another": handlerOver(t, store)} {
 		t.Run(name, func(t *testing.T) {
 			before := eventsOf(t, handler, "").Next
 			got := make(chan eventsPage)

@@ -2,6 +2,7 @@ package controlplane_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/sqlite"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/token"
 )
 
 // Whatever is asked, the answer is the API's: JSON or a whole problem, never a
@@ -33,6 +36,9 @@ func FuzzRequests(f *testing.F) {
 		{"GET", "/v1/events", "after=1", "", ""},
 		{"GET", "/v1/%2e%2e/x", "", "", ""},
 		{"DELETE", "/v1/registered_model/fraud", "cascade=true", `"x`, ""},
+		{"POST", "/v1/tokens", "", "", `{"name":"x","role":"plan","ttl":"15m"}`},
+		{"GET", "/v1/tokens", "page_size=3&page_token=YQ", "", ""},
+		{"DELETE", "/v1/tokens/x", "", "", ""},
 		{"POST", "/v1/resources:batchGet", "", "", `{"refs":[{"kind":"baseline","id":"a/b"},{"kind":"","id":""}]}`},
 	} {
 		f.Add(seed.method, seed.path, seed.query, seed.match, seed.body)
@@ -62,6 +68,56 @@ func FuzzRequests(f *testing.F) {
 		checkAnswer(t, recorder)
 		if recorder.Code >= 500 {
 			t.Errorf("%s %s?%s %s: %d %s", method, path, query, body, recorder.Code, recorder.Body)
+		}
+	})
+}
+
+// Whatever an idempotency key is, and whatever body a request for a token has, the
+// first answer is given again, and no answer is a failure of the server's own.
+func FuzzIdempotencyKeysAndTokens(f *testing.F) {
+	for _, key := range []string{"k", "", " ", "k k", "\x00", strings.Repeat("k", 256), "é", "a,b"} {
+		f.Add(key, `{"name":"x","role":"plan","ttl":"15m"}`)
+	}
+	f.Add("k2", `{"name":"x","role":"admin","ttl":"1d","description":"d"}`)
+	f.Add("k3", `{"name":null,"role":[],"ttl":1e400}`)
+	path := filepath.Join(f.TempDir(), "mlops.db")
+	store, err := sqlite.Open(path)
+	if err != nil {
+		f.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	handler := controlplane.WithToken(controlplane.NewService(store.Registry(), store.Policies(), nil), "the-admin", token.Generate())
+	f.Fuzz(func(t *testing.T, key, body string) {
+		ask := func(method, path, body string) *httptest.ResponseRecorder {
+			request := httptest.NewRequest(method, "http://x"+path, strings.NewReader(body))
+			request.Header["Idempotency-Key"] = []string{key}
+			recorder := httptest.NewRecorder()
+			handler.ServeHTTP(recorder, request)
+			if recorder.Code != http.StatusNoContent {
+				checkAnswer(t, recorder)
+			}
+			if recorder.Code >= 500 {
+				t.Errorf("%s %s %q %s: %d %s", method, path, key, body, recorder.Code, recorder.Body)
+			}
+			return recorder
+		}
+		first := ask(http.MethodPost, "/v1/tokens", body)
+		if first.Code != http.StatusCreated {
+			return
+		}
+		if again := ask(http.MethodPost, "/v1/tokens", body); again.Code != first.Code || again.Body.String() != first.Body.String() {
+			t.Errorf("%q: first %s, then %d %s", key, first.Body, again.Code, again.Body)
+		}
+		var minted struct{ ID string }
+		if err := json.Unmarshal(first.Body.Bytes(), &minted); err != nil {
+			t.Fatal(err)
+		}
+		if gone := ask(http.MethodDelete, "/v1/tokens/"+minted.ID, ""); gone.Code != http.StatusNoContent {
+			t.Errorf("%d %s", gone.Code, gone.Body)
+		}
+		// The same input may come again: its key stands for a token that is gone.
+		if after := ask(http.MethodPost, "/v1/tokens", body); after.Code != http.StatusConflict {
+			t.Errorf("%d %s", after.Code, after.Body)
 		}
 	})
 }

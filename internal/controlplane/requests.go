@@ -69,6 +69,26 @@ func readRefs(data json.RawMessage) ([]port.Ref, error) {
 
 // readBody reads a JSON object with exactly one member of the given name.
 func readBody(w http.ResponseWriter, r *http.Request, member string) (map[string]json.RawMessage, error) {
+	members, err := readObject(w, r)
+	if err != nil {
+		return nil, err
+	}
+	if members == nil {
+		return nil, invalid("The body must be an object with the member %q.", member)
+	}
+	for name := range members {
+		if name != member {
+			return nil, invalid("The body has a member %s; it has only %q. Everything else is the server's to say.", quote(name), member)
+		}
+	}
+	if _, ok := members[member]; !ok {
+		return nil, invalid("The body must be an object with the member %q.", member)
+	}
+	return members, nil
+}
+
+// readObject reads the body; nil is JSON that is no object.
+func readObject(w http.ResponseWriter, r *http.Request) (map[string]json.RawMessage, error) {
 	if given := r.Header.Get("Content-Type"); given != "" {
 		if media, _, err := mime.ParseMediaType(given); err != nil || media != mediaJSON {
 			return nil, &port.Error{Code: codeUnsupportedMediaType, Detail: fmt.Sprintf("The body must be %s, not %s.", mediaJSON, quote(given))}
@@ -85,16 +105,8 @@ func readBody(w http.ResponseWriter, r *http.Request, member string) (map[string
 		return nil, err
 	}
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal(data, &members); err != nil || members == nil {
-		return nil, invalid("The body must be an object with the member %q.", member)
-	}
-	for name := range members {
-		if name != member {
-			return nil, invalid("The body has a member %s; it has only %q. Everything else is the server's to say.", quote(name), member)
-		}
-	}
-	if _, ok := members[member]; !ok {
-		return nil, invalid("The body must be an object with the member %q.", member)
+	if json.Unmarshal(data, &members) != nil {
+		return nil, nil
 	}
 	return members, nil
 }

@@ -38,6 +38,9 @@ func (h *handler) routes() []route {
 		{path: "/v1/store", endpoints: map[string]endpoint{http.MethodGet: h.store}},
 		{path: "/v1/audit", endpoints: map[string]endpoint{http.MethodGet: h.audit}},
 		{path: "/v1/events", endpoints: map[string]endpoint{http.MethodGet: h.events}},
+		{path: "/v1/tokens", endpoints: map[string]endpoint{http.MethodGet: h.tokens, http.MethodPost: h.mint}},
+		{path: "/v1/tokens/{id}", endpoints: map[string]endpoint{http.MethodDelete: h.revoke}},
+		{path: "/v1/tokens/{id}/renew", endpoints: map[string]endpoint{http.MethodPost: h.renew}},
 		{path: "/v1/resources:batchGet", endpoints: map[string]endpoint{http.MethodPost: h.batchGet}},
 	}
 	for _, kind := range spec.All() {

@@ -29,8 +29,11 @@ type ListenOptions struct {
 	// Address is HOST:PORT; port 0 takes a free one. An address that is not a
 	// loopback one needs TokenFile and both TLS files.
 	Address string
-	// DataFile is the SQLite file.
+	// DataFile is the SQLite file, where Database is not set.
 	DataFile string
+	// Database is the address of a PostgreSQL database, for several servers at once:
+	// see [postgres.Open]. It may hold a password, and is never logged.
+	Database string
 	// MLflow, where it is set, is the registry of registered models.
 	MLflow *mlflow.Options
 	// TokenFile holds hashes of the bearer tokens (package token). Every request
@@ -90,7 +93,7 @@ func Serve(ctx context.Context, o ListenOptions) (err error) {
 		watching["certificate"] = certificate
 		tlsConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate.get(), nil }}
 	}
-	service, store, err := openService(o.DataFile, Options{MLflow: o.MLflow, Logger: o.Logger})
+	service, store, err := o.openService()
 	if err != nil {
 		return err
 	}
@@ -180,7 +183,7 @@ func (o ListenOptions) handler(service *Service, tokens *watched[token.Set], wat
 	}
 	next = limited(audited(next, service.policies, o.Logger), newLimiter(o.Rate))
 	if tokens != nil {
-		next = authenticated(next, tokens, time.Now)
+		next = authenticated(next, door{tokens, service.policies, o.Logger, time.Now})
 	} else {
 		next = loopbackOnly(next)
 	}

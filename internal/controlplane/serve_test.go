@@ -27,14 +27,18 @@ import (
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/token"
 )
 
-// serve runs a server until the test is over, and returns its base URL.
+// serve runs a server until the test is over, and returns its base URL. Its data file
+// may be a store of [onEachStore].
 func serve(t *testing.T, o controlplane.ListenOptions) string {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	listening, done := make(chan string, 1), make(chan error, 1)
 	o.OnListen = func(baseURL string) { listening <- baseURL }
-	if o.DataFile == "" {
+	switch {
+	case o.DataFile == "":
 		o.DataFile = filepath.Join(t.TempDir(), "mlops.db")
+	case inDatabase(o.DataFile):
+		o.DataFile, o.Database = "", o.DataFile
 	}
 	go func() { done <- controlplane.Serve(ctx, o) }()
 	t.Cleanup(func() {

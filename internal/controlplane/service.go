@@ -5,8 +5,8 @@
 // to a team.
 //
 // What is kept lies behind two ports (package port): registered models, their
-// versions and aliases in the control plane's SQLite file or in MLflow, everything
-// else in the file.
+// versions and aliases in the control plane's own store or in MLflow, everything
+// else in the store: a SQLite file, or a PostgreSQL database.
 package controlplane
 
 import (
@@ -60,7 +60,7 @@ func (s *Service) Get(ctx context.Context, ref port.Ref) (port.Object, error) {
 	return s.policies.Get(ctx, ref)
 }
 
-// List returns a page of the objects of a kind: by id where the control plane's file
+// List returns a page of the objects of a kind: by id where the control plane's store
 // has them, else in the registry's order. A model, where it is not empty, limits
 // versions to its own.
 func (s *Service) List(ctx context.Context, kind, model string, page port.PageRequest) (port.Page, error) {
@@ -420,9 +420,9 @@ func (s *Service) onceElsewhere(ctx context.Context, key port.Once, write func()
 
 // StoreInfo identifies the control plane's store.
 type StoreInfo struct {
-	// ID is made with the file and never changes; empty while there is none.
+	// ID is made with the store and never changes; empty while there is none.
 	ID string `json:"id"`
-	// Registry is where registered models live: sqlite or mlflow.
+	// Registry is where registered models live: sqlite, postgres or mlflow.
 	Registry string `json:"registry"`
 	// Exists is false until the first write.
 	Exists bool `json:"exists"`

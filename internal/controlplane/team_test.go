@@ -80,8 +80,12 @@ func askAs(t *testing.T, method, url, secret, body string, headers ...string) an
 const putFraud = `{"attributes":` + fraud + `}`
 
 func TestEachRoleMayDoWhatItSaysAndNoMore(t *testing.T) {
+	onEachStore(t, eachRoleMayDoWhatItSaysAndNoMore)
+}
+
+func eachRoleMayDoWhatItSaysAndNoMore(t *testing.T, store string) {
 	secrets := team()
-	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets)})
+	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets), DataFile: store})
 	for _, tt := range []struct {
 		what, method, path, body string
 		least                    string
@@ -97,6 +101,10 @@ func TestEachRoleMayDoWhatItSaysAndNoMore(t *testing.T) {
 		{"deleting", http.MethodDelete, "/v1/registered_model/none", "", "apply", 404},
 		{"what nobody has thought of", "FROB", "/v1/store", "", "apply", 405},
 		{"posting where nothing is posted", http.MethodPost, "/v1/resources:batchGet/", "", "apply", 400},
+		{"minting a token", http.MethodPost, "/v1/tokens", `{"name":"x","role":"read"}`, "plan", 201},
+		{"renewing a token", http.MethodPost, "/v1/tokens/none/renew", "", "plan", 404},
+		{"giving a token back", http.MethodDelete, "/v1/tokens/none", "", "read", 404},
+		{"listing the tokens", http.MethodGet, "/v1/tokens", "", "admin", 200},
 		{"reading the audit log", http.MethodGet, "/v1/audit", "", "admin", 200},
 	} {
 		rank := map[string]int{"read": 1, "plan": 2, "apply": 3, "admin": 4}
@@ -127,8 +135,12 @@ func TestEachRoleMayDoWhatItSaysAndNoMore(t *testing.T) {
 
 // What the provider asks for in `terraform plan`: the client's own reads.
 func TestAPlanWorksWithATokenThatMayNotWrite(t *testing.T) {
+	onEachStore(t, aPlanWorksWithATokenThatMayNotWrite)
+}
+
+func aPlanWorksWithATokenThatMayNotWrite(t *testing.T, store string) {
 	secrets := team()
-	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets)})
+	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets), DataFile: store})
 	connect := func(who string) *client.Client {
 		c, err := client.New(client.Options{Endpoint: base, Token: secrets[who], Retries: -1})
 		if err != nil {
@@ -218,8 +230,12 @@ func TestACertificateThatIsRenewedIsUsed(t *testing.T) {
 }
 
 func TestTheAuditLogSaysWhoWroteAndWhoWasRefused(t *testing.T) {
+	onEachStore(t, theAuditLogSaysWhoWroteAndWhoWasRefused)
+}
+
+func theAuditLogSaysWhoWroteAndWhoWasRefused(t *testing.T, store string) {
 	secrets := team()
-	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets)})
+	base := serve(t, controlplane.ListenOptions{Address: "127.0.0.1:0", TokenFile: tokenFile(t, secrets), DataFile: store})
 	apply, plan, admin := secrets["the-apply apply"], secrets["the-plan plan"], secrets["the-admin admin"]
 	url := base + "/v1/registered_model/fraud"
 	created := askAs(t, http.MethodPut, url, apply, putFraud, "If-None-Match: *", "X-Request-Id: deploy-7")

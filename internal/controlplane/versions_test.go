@@ -17,7 +17,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/client"
-	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/testtools"
 )
 
@@ -55,7 +54,11 @@ func moves(t *testing.T, c *client.Client, id string) []string {
 }
 
 func TestAVersionIsImmutableButForWhatIsSaidOfIt(t *testing.T) {
-	c, _ := embedded(t)
+	onEachStore(t, aVersionIsImmutableButForWhatIsSaidOfIt)
+}
+
+func aVersionIsImmutableButForWhatIsSaidOfIt(t *testing.T, store string) {
+	c := open(t, store)
 	mustCreate(t, c, "registered_model", "fraud", fraud)
 	o := mustAdd(t, c, "fraud", "s3://bucket/k")
 	for attribute, changed := range map[string]string{
@@ -84,7 +87,11 @@ func TestAVersionIsImmutableButForWhatIsSaidOfIt(t *testing.T) {
 }
 
 func TestAdditionsHappenOnceAndAreAcknowledged(t *testing.T) {
-	c, path := embedded(t)
+	onEachStore(t, additionsHappenOnceAndAreAcknowledged)
+}
+
+func additionsHappenOnceAndAreAcknowledged(t *testing.T, store string) {
+	c := open(t, store)
 	mustCreate(t, c, "registered_model", "fraud", fraud)
 	const attempts = 6
 	made := make([]*client.Object, attempts)
@@ -120,19 +127,15 @@ func TestAdditionsHappenOnceAndAreAcknowledged(t *testing.T) {
 		t.Errorf("%+v, %v", added, err)
 	}
 	// Of all the attempts, only what was made is an event.
-	if diff := cmp.Diff([]string{"created registered_model fraud", "created model_version fraud/1", "created model_version fraud/2"}, eventsIn(t, path)); diff != "" {
+	if diff := cmp.Diff([]string{"created registered_model fraud", "created model_version fraud/1", "created model_version fraud/2"}, eventsIn(t, store)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// eventsIn reads all events of a file.
-func eventsIn(t *testing.T, path string) []string {
+// eventsIn reads all events of a store.
+func eventsIn(t *testing.T, store string) []string {
 	t.Helper()
-	handler, closer, err := controlplane.OpenEmbedded(path, controlplane.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = closer.Close() }()
+	handler := handlerOver(t, store)
 	response := httptest.NewRecorder()
 	handler.ServeHTTP(response, httptest.NewRequest(http.MethodGet, "http://x/v1/events?page_size=1000", nil))
 	var page struct {
@@ -149,7 +152,11 @@ func eventsIn(t *testing.T, path string) []string {
 }
 
 func TestAnAliasHasAHistoryThatOutlivesIt(t *testing.T) {
-	c, path := embedded(t)
+	onEachStore(t, anAliasHasAHistoryThatOutlivesIt)
+}
+
+func anAliasHasAHistoryThatOutlivesIt(t *testing.T, store string) {
+	c := open(t, store)
 	mustCreate(t, c, "registered_model", "fraud", fraud)
 	for range 2 {
 		mustAdd(t, c, "fraud", "s3://bucket/k")
@@ -174,13 +181,15 @@ func TestAnAliasHasAHistoryThatOutlivesIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{"carol 2>0 ", "bob 1>2 better", "alice 0>1 first"}
-	if diff := cmp.Diff(want, moves(t, open(t, path), id)); diff != "" {
+	if diff := cmp.Diff(want, moves(t, open(t, store), id)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestManyMovesAreReadPageByPage(t *testing.T) {
-	c, _ := embedded(t)
+func TestManyMovesAreReadPageByPage(t *testing.T) { onEachStore(t, manyMovesAreReadPageByPage) }
+
+func manyMovesAreReadPageByPage(t *testing.T, store string) {
+	c := open(t, store)
 	mustCreate(t, c, "registered_model", "fraud", fraud)
 	for range 2 {
 		mustAdd(t, c, "fraud", "s3://bucket/k")
@@ -197,12 +206,10 @@ func TestManyMovesAreReadPageByPage(t *testing.T) {
 	}
 }
 
-func TestRequestsForVersionsAndAliases(t *testing.T) {
-	handler, closer, err := controlplane.OpenEmbedded(filepath.Join(t.TempDir(), "mlops.db"), controlplane.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = closer.Close() }()
+func TestRequestsForVersionsAndAliases(t *testing.T) { onEachStore(t, requestsForVersionsAndAliases) }
+
+func requestsForVersionsAndAliases(t *testing.T, store string) {
+	handler := handlerOver(t, store)
 	c := client.NewEmbedded(handler)
 	mustCreate(t, c, "registered_model", "fraud", fraud)
 	mustAdd(t, c, "fraud", "s3://bucket/k")

@@ -1,6 +1,6 @@
 // Package testtools finds the external programs that some tests need: the
-// Terraform or OpenTofu command line, promtool, and Pythons that have MLflow,
-// the statistical peers and schemathesis.
+// Terraform or OpenTofu command line, promtool, PostgreSQL, and Pythons that have
+// MLflow, the statistical peers and schemathesis.
 //
 // `make test` installs them under .cache in the checkout and names them in
 // environment variables. A test that asks for a tool which is not there is
@@ -22,6 +22,8 @@ const (
 	Terraform = "MLOPS_TEST_TERRAFORM"
 	// Promtool is Prometheus's checker of rule files.
 	Promtool = "MLOPS_TEST_PROMTOOL"
+	// PostgresServerPath is PostgreSQL's server, postgres, with initdb beside it.
+	PostgresServerPath = "MLOPS_TEST_POSTGRES"
 	// PythonMLflow is a Python interpreter that can import mlflow.
 	PythonMLflow = "MLOPS_TEST_PYTHON"
 	// PythonPeers is a Python interpreter that can import the statistical peers:

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // A recorder stands in for the test that asks for a tool. Skipf and Fatalf
@@ -107,6 +109,35 @@ func TestStartMLflowServesAnEmptyRegistryUntilCleanup(t *testing.T) {
 	if response, err := http.Get(base + "/health"); err == nil {
 		response.Body.Close()
 		t.Errorf("%s still answers after the cleanup", base)
+	}
+}
+
+func TestPostgresAnswersUntilItIsStoppedAndKeepsWhatItHas(t *testing.T) {
+	server := StartPostgres(t)
+	ctx := t.Context()
+	address := server.Database(t)
+	try := func(statement string) error {
+		conn, err := pgx.Connect(ctx, address)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close(ctx) }()
+		_, err = conn.Exec(ctx, statement)
+		return err
+	}
+	if err := try(`CREATE TABLE kept (x INT)`); err != nil {
+		t.Fatal(err)
+	}
+	server.Stop()
+	if err := try(`SELECT 1`); err == nil {
+		t.Error("it answers after it was stopped")
+	}
+	server.Start(t)
+	if err := try(`INSERT INTO kept VALUES (1)`); err != nil {
+		t.Error(err)
+	}
+	if shared := Postgres(t); shared != Postgres(t) || shared.URL("x") == server.URL("x") {
+		t.Error("the tests of a package do not share one server")
 	}
 }
 

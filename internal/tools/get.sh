@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Prints the path of a tool, installing it first if need be:
 #
-#   internal/tools/get.sh terraform|tofu|promtool|mlflow|peers|schemathesis|golangci-lint|tfplugindocs|gotestsum|goreleaser
+#   internal/tools/get.sh terraform|tofu|promtool|postgres|mlflow|peers|schemathesis|golangci-lint|tfplugindocs|gotestsum|goreleaser
 #
 # "terraform" is the terraform or tofu on PATH, or else OpenTofu built from its
-# Go module. "mlflow", "peers" and "schemathesis" are the Python interpreters of
-# virtual environments with MLflow, with what the statistics are compared with, and
-# with what tests the HTTP API. Everything goes under .cache/tools, in folders named
-# by version, so that a second run finds it there; nothing outside the checkout
-# changes but Go's and pip's own caches. On failure the last line of standard error
-# says why.
+# Go module. "postgres" is PostgreSQL's server, with initdb beside it. "mlflow",
+# "peers" and "schemathesis" are the Python interpreters of virtual environments with
+# MLflow, with what the statistics are compared with, and with what tests the HTTP API.
+# Everything goes under .cache/tools, in folders named by version, so that a second run
+# finds it there; nothing outside the checkout changes but Go's and pip's own caches. On
+# failure the last line of standard error says why.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -129,20 +129,92 @@ promtool() {
 promtool_from_debian() {
   local out=$1 dir=$tools/promtool-apt
   [ ! -x "$out" ] || return 0
-  command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
-    die "promtool: there is none on PATH, and no apt-get here to take it from a package (macOS: brew install prometheus)"
-  say "taking promtool from the Debian package prometheus"
-  rm -rf "$dir"
-  mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial" "$(dirname "$out")"
-  # The system's package lists if it has some, or else lists of our own, which
-  # needs no root and leaves the system's as they are.
-  local own=(-o "Dir::State::lists=$dir/lists" -o "Dir::Cache=$dir/cache" -o Dir::State::status=/var/lib/dpkg/status -o "APT::Sandbox::User=$(id -un)")
-  (cd "$dir" && { quietly apt-get download prometheus || { quietly apt-get "${own[@]}" update && quietly apt-get "${own[@]}" download prometheus; }; }) ||
-    die "promtool: apt-get could not download the package prometheus"
+  debian_packages "$dir" 'macOS: brew install prometheus' prometheus
+  mkdir -p "$(dirname "$out")"
   dpkg-deb --fsys-tarfile "$dir"/prometheus_*.deb | tar -xO ./usr/bin/promtool >"$out.new" ||
     die "promtool: the package prometheus has no usr/bin/promtool"
   chmod +x "$out.new"
   "$out.new" --version >/dev/null 2>&1 || die "promtool: the one in the package does not run here"
+  mv "$out.new" "$out"
+  rm -rf "$dir"
+}
+
+# debian_packages DIRECTORY HINT PACKAGE [-with-libraries]: downloads a package into
+# a directory, and the libraries that it needs, and installs nothing.
+debian_packages() {
+  local dir=$1 hint=$2 package=$3 libraries=${4:-} lists=() names
+  command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
+    die "$tool: there is none on PATH, and no apt-get here to take it from a package ($hint)"
+  say "taking $tool from the Debian package $package"
+  rm -rf "$dir"
+  mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+  # The system's package lists if it has some, or else lists of our own, which
+  # needs no root and leaves the system's as they are.
+  if [ -z "$(apt-cache show "$package" 2>/dev/null)" ]; then
+    lists=(-o "Dir::State::lists=$dir/lists" -o "Dir::Cache=$dir/cache" -o Dir::State::status=/var/lib/dpkg/status -o "APT::Sandbox::User=$(id -un)")
+    quietly apt-get "${lists[@]}" update || die "$tool: apt-get could not get the lists of packages"
+  fi
+  names=$package
+  if [ -n "$libraries" ]; then
+    # But for the C library, which must be the system's own, and compilers.
+    names=$(apt-cache "${lists[@]}" depends --recurse --important "$package" | grep -e '^postgresql-[0-9]*$' -e '^lib' | grep -v -e '^libc6' -e '^libc-' -e '^libllvm' -e '-perl$' -e '^libperl') ||
+      die "$tool: apt-cache does not say what $package needs"
+  fi
+  # shellcheck disable=SC2086 # a package a word
+  (cd "$dir" && quietly apt-get "${lists[@]}" download $names) ||
+    die "$tool: apt-get could not download $package"
+}
+
+# --- PostgreSQL ---
+
+# The server on PATH or among Debian's, with initdb beside it, or else the one in
+# Debian's package, taken out of it without installing it: that would start services.
+postgres() {
+  local path out=$tools/postgres-debian
+  for path in "$(type -P postgres || true)" /usr/lib/postgresql/*/bin/postgres "$out"/usr/lib/postgresql/*/bin/postgres; do
+    path=$(readlink -f "$path" 2>/dev/null || true)
+    if [ -x "$path" ] && [ -x "$(dirname "$path")/initdb" ] && recent_postgres "$path"; then
+      printf '%s\n' "$path"
+      return
+    fi
+  done
+  locked postgres_from_debian "$out"
+  printf '%s\n' "$out"/usr/lib/postgresql/*/bin/postgres
+}
+
+# recent_postgres SERVER: whether it is at least the oldest one that the tests can
+# use: databases with an order of their own came with 15.
+recent_postgres() {
+  local version
+  version=$("$1" --version 2>/dev/null | sed -n 's/^postgres (PostgreSQL) \([0-9]*\).*/\1/p')
+  [ "${version:-0}" -ge 15 ]
+}
+
+# The libraries that the server needs are not on every machine.
+postgres_from_debian() {
+  local out=$1 dir=$tools/postgres-apt name real
+  [ ! -d "$out" ] || return 0
+  debian_packages "$dir" 'macOS: brew install postgresql@17' postgresql -with-libraries
+  rm -rf "$out.new"
+  mkdir -p "$out.new"
+  for name in "$dir"/*.deb; do
+    dpkg-deb --extract "$name" "$out.new" || die "postgres: $(basename "$name") cannot be unpacked"
+  done
+  for real in "$out.new"/usr/lib/postgresql/*/bin/{postgres,initdb}; do
+    mv "$real" "$real.real"
+    cat >"$real" <<'WRAPPER'
+#!/bin/sh
+root=$(dirname "$(readlink -f "$0")")/../../../../..
+for libraries in "$root"/lib/*-linux-* "$root"/usr/lib/*-linux-*; do
+  LD_LIBRARY_PATH=$libraries:$LD_LIBRARY_PATH
+done
+export LD_LIBRARY_PATH
+exec "$0.real" "$@"
+WRAPPER
+    chmod +x "$real"
+  done
+  recent_postgres "$(echo "$out.new"/usr/lib/postgresql/*/bin/postgres)" ||
+    die "postgres: the one in the package does not run here, or is older than 15"
   mv "$out.new" "$out"
   rm -rf "$dir"
 }
@@ -192,10 +264,10 @@ python_from_pypi() {
 
 tool=${1:-}
 case $tool in
-  terraform | tofu | promtool | mlflow | peers | schemathesis) "$tool" ;;
+  terraform | tofu | promtool | postgres | mlflow | peers | schemathesis) "$tool" ;;
   golangci-lint) go_tool golangci-lint github.com/golangci/golangci-lint/v2 github.com/golangci/golangci-lint/v2/cmd/golangci-lint ;;
   tfplugindocs) go_tool tfplugindocs github.com/hashicorp/terraform-plugin-docs github.com/hashicorp/terraform-plugin-docs/cmd/tfplugindocs ;;
   gotestsum) go_tool gotestsum gotest.tools/gotestsum gotest.tools/gotestsum ;;
   goreleaser) go_tool goreleaser github.com/goreleaser/goreleaser/v2 github.com/goreleaser/goreleaser/v2 ;;
-  *) die "usage: internal/tools/get.sh terraform|tofu|promtool|mlflow|peers|schemathesis|golangci-lint|tfplugindocs|gotestsum|goreleaser" ;;
+  *) die "usage: internal/tools/get.sh terraform|tofu|promtool|postgres|mlflow|peers|schemathesis|golangci-lint|tfplugindocs|gotestsum|goreleaser" ;;
 esac

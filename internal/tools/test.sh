@@ -21,7 +21,7 @@ run_go() {
   gotestsum=$(internal/tools/get.sh gotestsum) || return 1
   heading "go test ./... (unit, golden, acceptance with $("$(command -v "${MLOPS_TEST_TERRAFORM:-true}")" version 2>/dev/null | head -n 1))"
   # shellcheck disable=SC2086 # several flags
-  "$gotestsum" --format standard-quiet --jsonfile "$results" -- -timeout 30m $flags ./... || status=1
+  "$gotestsum" --format standard-quiet --jsonfile "$results" -- -timeout 60m $flags ./... || status=1
   skipped=$(grep '"Action":"skip"' "$results" | grep -c '"Test":')
   if [ "$skipped" -gt 0 ] && [ "${MLOPS_REQUIRE:-}" = all ]; then
     echo "MLOPS_REQUIRE=all: $skipped tests were skipped, see above"

@@ -36,6 +36,7 @@ prepare MLOPS_TEST_PYTHON mlflow
 prepare MLOPS_TEST_PEERS_PYTHON peers
 prepare MLOPS_TEST_SCHEMATHESIS_PYTHON schemathesis
 prepare MLOPS_TEST_PROMTOOL promtool
+prepare MLOPS_TEST_POSTGRES postgres
 prepare MLOPS_TEST_TERRAFORM terraform
 
 # terraform-plugin-testing's own variables. Without a CLI, acceptance tests skip

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/client"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/review"
@@ -35,8 +36,30 @@ type Data struct {
 	reviews sync.Map
 }
 
-// limited is the context of one operation.
-func (d *Data) limited(ctx context.Context) (context.Context, context.CancelFunc) {
+// DataOf is what the provider made of its configuration: nil before it has one, when
+// only validation runs.
+func DataOf(providerData any, diags *diag.Diagnostics) *Data {
+	if providerData == nil {
+		return nil
+	}
+	data, ok := providerData.(*Data)
+	if !ok {
+		diags.AddError("Unexpected provider data", fmt.Sprintf("The provider handed over %T. This is a bug in the provider: please report it.", providerData))
+	}
+	return data
+}
+
+// Ready reports whether there is a control plane to talk to.
+func (d *Data) Ready(diags *diag.Diagnostics) bool {
+	if d != nil && d.Client != nil {
+		return true
+	}
+	diags.AddError("The provider is not configured", "The provider's configuration has values that are not known yet, so there is no control plane to talk to.\n\nFix: give `endpoint`, `token`, `path` and `mlflow` values that do not depend on resources of the same run, or apply those resources first with -target.")
+	return false
+}
+
+// Limited is the context of one operation.
+func (d *Data) Limited(ctx context.Context) (context.Context, context.CancelFunc) {
 	if d == nil || d.Timeout <= 0 {
 		return ctx, func() {}
 	}

@@ -45,7 +45,7 @@ func (d *DataSource) Configure(_ context.Context, req datasource.ConfigureReques
 
 // Read reads the object.
 func (d *DataSource) Read(ctx context.Context, req datasource.ReadRequest, resp *datasource.ReadResponse) {
-	ctx, cancel := d.object.data.limited(ctx)
+	ctx, cancel := d.object.data.Limited(ctx)
 	defer cancel()
 	if !d.object.ready(&resp.Diagnostics) {
 		return
@@ -63,7 +63,7 @@ func (d *DataSource) Read(ctx context.Context, req datasource.ReadRequest, resp 
 		return
 	}
 	if err != nil {
-		addClientError(&resp.Diagnostics, kind, name, "read", err)
+		AddClientError(&resp.Diagnostics, kind, name, "read", err)
 		return
 	}
 	found, ok := d.object.decode(&resp.Diagnostics, object, name)

@@ -72,8 +72,8 @@ func addFindings(diags *diag.Diagnostics, findings []review.Judged, changed bool
 	}
 }
 
-// addClientError reports what the control plane answered.
-func addClientError(diags *diag.Diagnostics, kind *spec.Kind, object, doing string, err error) {
+// AddClientError reports what the control plane answered.
+func AddClientError(diags *diag.Diagnostics, kind *spec.Kind, object, doing string, err error) {
 	summary := fmt.Sprintf("Cannot %s %s", doing, object)
 	var answer *client.Error
 	if !errors.As(err, &answer) {

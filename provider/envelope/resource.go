@@ -100,15 +100,9 @@ func (r *Resource) Configure(_ context.Context, req resource.ConfigureRequest, r
 }
 
 func (r *Resource) configure(providerData any, diags *diag.Diagnostics) {
-	if providerData == nil {
-		return // validation runs before the provider is configured
+	if data := DataOf(providerData, diags); data != nil {
+		r.data = data
 	}
-	data, ok := providerData.(*Data)
-	if !ok {
-		diags.AddError("Unexpected provider data", fmt.Sprintf("The resource got %T. This is a bug in the provider: please report it.", providerData))
-		return
-	}
-	r.data = data
 }
 
 // ValidateConfig reports every value that can never be valid. No server is needed
@@ -126,7 +120,7 @@ func (r *Resource) ValidateConfig(_ context.Context, req resource.ValidateConfig
 
 // Create puts a new object into the control plane.
 func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
-	ctx, cancel := r.data.limited(ctx)
+	ctx, cancel := r.data.Limited(ctx)
 	defer cancel()
 	planned, ok := r.read(&resp.Diagnostics, req.Plan.Raw)
 	if !ok || !r.ready(&resp.Diagnostics) {
@@ -152,7 +146,7 @@ func (r *Resource) Create(ctx context.Context, req resource.CreateRequest, resp 
 			return
 		}
 	} else if err != nil {
-		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
+		AddClientError(&resp.Diagnostics, r.kind, name, "create", err)
 		return
 	}
 	kept, memory := r.confirm(&resp.Diagnostics, planned, body, object, name, true)
@@ -174,12 +168,12 @@ func (r *Resource) add(ctx context.Context, resp *resource.CreateResponse, plann
 	}
 	key, err := r.data.requestKey(ctx, r.kind.Name, parent, body)
 	if err != nil {
-		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
+		AddClientError(&resp.Diagnostics, r.kind, name, "create", err)
 		return
 	}
 	object, err := r.data.Client.Add(ctx, r.kind.Name, parent, key, body)
 	if err != nil {
-		addClientError(&resp.Diagnostics, r.kind, name, "create", err)
+		AddClientError(&resp.Diagnostics, r.kind, name, "create", err)
 		return
 	}
 	kept, memory := r.confirm(&resp.Diagnostics, planned, body, object, name, true)
@@ -205,7 +199,7 @@ func (r *Resource) acknowledge(ctx context.Context, private privateState, state 
 func (r *Resource) adopt(ctx context.Context, diags *diag.Diagnostics, planned cty.Value, id string, body json.RawMessage, name string) (*client.Object, bool) {
 	object, err := r.data.Client.Get(ctx, r.kind.Name, id)
 	if err != nil {
-		addClientError(diags, r.kind, name, "create", err)
+		AddClientError(diags, r.kind, name, "create", err)
 		return nil, false
 	}
 	existing, err := r.kind.DecodeJSON(object.Attributes)
@@ -221,7 +215,7 @@ func (r *Resource) adopt(ctx context.Context, diags *diag.Diagnostics, planned c
 	// Only computed attributes differ: write ours, so that the next plan is empty.
 	object, err = r.data.Client.Update(ctx, r.kind.Name, id, object.ETag, body)
 	if err != nil {
-		addClientError(diags, r.kind, name, "create", err)
+		AddClientError(diags, r.kind, name, "create", err)
 		return nil, false
 	}
 	return object, true
@@ -229,7 +223,7 @@ func (r *Resource) adopt(ctx context.Context, diags *diag.Diagnostics, planned c
 
 // Read refreshes the state from the control plane. Data files are never read here.
 func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
-	ctx, cancel := r.data.limited(ctx)
+	ctx, cancel := r.data.Limited(ctx)
 	defer cancel()
 	id, uid, ok := r.identify(req.State.Raw)
 	if !ok {
@@ -259,7 +253,7 @@ func (r *Resource) Read(ctx context.Context, req resource.ReadRequest, resp *res
 		return
 	}
 	if err != nil {
-		addClientError(&resp.Diagnostics, r.kind, name, "read", err)
+		AddClientError(&resp.Diagnostics, r.kind, name, "read", err)
 		return
 	}
 	found, ok := r.decode(&resp.Diagnostics, object, name)
@@ -312,7 +306,7 @@ func (r *Resource) warnIfStoreIsAnother(ctx context.Context, req resource.ReadRe
 // Update changes an object, provided that nobody else has changed it since it was
 // read.
 func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
-	ctx, cancel := r.data.limited(ctx)
+	ctx, cancel := r.data.Limited(ctx)
 	defer cancel()
 	planned, ok := r.read(&resp.Diagnostics, req.Plan.Raw)
 	if !ok || !r.ready(&resp.Diagnostics) {
@@ -333,7 +327,7 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 	}
 	object, err := r.data.Client.Update(ctx, r.kind.Name, id, r.etag(ctx, req.Private), body)
 	if err != nil {
-		addClientError(&resp.Diagnostics, r.kind, name, "update", err)
+		AddClientError(&resp.Diagnostics, r.kind, name, "update", err)
 		return
 	}
 	kept, memory := r.confirm(&resp.Diagnostics, planned, body, object, name, false)
@@ -343,7 +337,7 @@ func (r *Resource) Update(ctx context.Context, req resource.UpdateRequest, resp 
 
 // Delete removes an object from the control plane, as far as its kind allows.
 func (r *Resource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
-	ctx, cancel := r.data.limited(ctx)
+	ctx, cancel := r.data.Limited(ctx)
 	defer cancel()
 	state, ok := r.read(&resp.Diagnostics, req.State.Raw)
 	if !ok || !r.ready(&resp.Diagnostics) {
@@ -381,7 +375,7 @@ func (r *Resource) Delete(ctx context.Context, req resource.DeleteRequest, resp 
 		err = r.data.Client.Delete(ctx, r.kind.Name, id, etag)
 	}
 	if err != nil && !client.IsNotFound(err) {
-		addClientError(&resp.Diagnostics, r.kind, name, "delete", err)
+		AddClientError(&resp.Diagnostics, r.kind, name, "delete", err)
 	}
 }
 
@@ -425,13 +419,7 @@ func (r *Resource) read(diags *diag.Diagnostics, raw tftypes.Value) (cty.Value, 
 }
 
 // ready reports whether there is a control plane to talk to.
-func (r *Resource) ready(diags *diag.Diagnostics) bool {
-	if r.data != nil && r.data.Client != nil {
-		return true
-	}
-	diags.AddError("The provider is not configured", "The provider's configuration has values that are not known yet, so there is no control plane to talk to.\n\nFix: give `endpoint`, `token`, `path` and `mlflow` values that do not depend on resources of the same run, or apply those resources first with -target.")
-	return false
-}
+func (r *Resource) ready(diags *diag.Diagnostics) bool { return r.data.Ready(diags) }
 
 func (r *Resource) encode(diags *diag.Diagnostics, v cty.Value, name string) (string, json.RawMessage, bool) {
 	id, ok := r.kind.ID(v)

@@ -34,7 +34,7 @@ func (d *Data) ReadUnchanged(ctx, rest context.Context, req *tfprotov6.ReadResou
 	if !ok || kept.etag == "" || id == "" || uid == "" {
 		return nil, rest
 	}
-	limited, cancel := d.limited(ctx)
+	limited, cancel := d.Limited(ctx)
 	defer cancel()
 	object, err := d.Client.Refresh(limited, kind.Name, id)
 	if err == nil && object.ETag == kept.etag && object.UID == uid {

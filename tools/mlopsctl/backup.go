@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -18,9 +19,19 @@ providers go on using it. The copy is read and checked before it appears under
 its name; a file that is there is never overwritten.
 
 To restore, end the server, move its file with its -wal and -shm files away, and
-copy the backup there: mlopsctl backup --data BACKUP --out FILE.`,
+copy the backup there: mlopsctl backup --data BACKUP --out FILE.
+
+A PostgreSQL database is backed up by its own tools, also while servers use it:
+pg_dump --format=custom --file=FILE "$MLOPS_DATABASE_URL". To restore, end the
+servers, and pg_restore --clean --if-exists --dbname="$MLOPS_DATABASE_URL" FILE.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if address, err := databaseOf(cmd); err != nil {
+				return err
+			} else if address != "" {
+				return errors.New("this copies a SQLite file, and the control plane is in a PostgreSQL database (--database or MLOPS_DATABASE_URL), whose own tools copy it while it is in use: " +
+					`pg_dump --format=custom --file=FILE "$MLOPS_DATABASE_URL". To copy a file all the same, name it: --data FILE`)
+			}
 			found, err := controlplane.Backup(cmd.Context(), data, out)
 			if err != nil {
 				return err
@@ -30,7 +41,8 @@ copy the backup there: mlopsctl backup --data BACKUP --out FILE.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&data, "data", "mlops.db", "the control plane's `FILE`")
+	flags.StringVar(&data, dataFlag, "mlops.db", "the control plane's SQLite `FILE`")
+	flags.String(databaseFlag, "", "the `ADDRESS` of a PostgreSQL database, or MLOPS_DATABASE_URL: says what to do instead")
 	flags.StringVar(&out, "out", "", "`FILE` to make")
 	_ = cmd.MarkFlagRequired("out") // the flag is there
 	return cmd

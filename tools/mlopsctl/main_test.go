@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/review"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/testtools"
 )
 
 var update = flag.Bool("update", false, "write what the scripts compare with anew")
@@ -28,6 +29,18 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
+	runScripts(t, "script", nil)
+}
+
+func TestScriptsWithPostgres(t *testing.T) {
+	postgres := testtools.Postgres(t)
+	runScripts(t, "script-postgres", func(env *testscript.Env) {
+		env.Setenv("DATABASE", postgres.Database(t))
+	})
+}
+
+// runScripts runs the scripts of a folder under testdata.
+func runScripts(t *testing.T, folder string, setup func(*testscript.Env)) {
 	source, err := filepath.Abs("../../internal/source/testdata")
 	if err != nil {
 		t.Fatal(err)
@@ -37,11 +50,14 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script", UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
+		Dir: filepath.Join("testdata", folder), UpdateScripts: *update, RequireExplicitExec: true, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("SOURCE_TESTDATA", source)
 			env.Setenv("PROFILE_TESTDATA", profiles)
 			env.Values[serverKey{}] = &server{}
+			if setup != nil {
+				setup(env)
+			}
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){

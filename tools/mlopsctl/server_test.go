@@ -36,6 +36,9 @@ func startServer(ts *testscript.TestScript, _ bool, args []string) {
 	s, _ := ts.Value(serverKey{}).(*server)
 	*s = server{cmd: exec.Command("mlopsctl", append([]string{"serve", "--listen", "127.0.0.1:0"}, args...)...)}
 	s.cmd.Dir, s.cmd.Stderr = ts.MkAbs("."), &s.log
+	if address := ts.Getenv("MLOPS_DATABASE_URL"); address != "" {
+		s.cmd.Env = append(os.Environ(), "MLOPS_DATABASE_URL="+address)
+	}
 	out, err := s.cmd.StdoutPipe()
 	ts.Check(err)
 	ts.Check(s.cmd.Start())

@@ -230,8 +230,8 @@ func (v *modelVersion) object() (port.Object, error) {
 // aliasObject reads an alias of a model: where it points is MLflow's to say.
 func (m *registeredModel) aliasObject(a alias) (port.Object, error) {
 	version, err := a.Version.Int64()
-	if err != nil {
-		return port.Object{}, fmt.Errorf("MLflow has the alias %q at the version %q", a.Alias, a.Version)
+	if err != nil || version < 1 {
+		return port.Object{}, &port.Error{Code: port.CodeRegistryError, Err: err, Detail: fmt.Sprintf("MLflow: the alias %q of %q is at the version %q, which is no number of one. Is the tracking URI right?", shorten(a.Alias), shorten(m.Name), a.Version)}
 	}
 	e, managed := unpack(aliasTag+a.Alias, m.Tags.byKey())
 	id := m.Name + "/" + a.Alias

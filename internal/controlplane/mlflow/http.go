@@ -108,7 +108,7 @@ func checkRetry(ctx context.Context, response *http.Response, err error) (bool, 
 }
 
 // call sends a request: GET with a query, everything else with a JSON body.
-// Errors are of the port, or an [*apiError] that the caller can tell apart by
+// Errors are of the port; an [*apiError] in one is what the caller can tell apart by
 // MLflow's own code.
 func (t *transport) call(ctx context.Context, method, path string, query url.Values, body, into any) error {
 	address := t.base + path
@@ -207,8 +207,8 @@ func (t *transport) errorOf(response *http.Response, body []byte) error {
 	}
 	e.Message = shorten(e.Message)
 	switch e.Code {
-	case doesNotExist, alreadyExists:
-		return e
+	case doesNotExist, alreadyExists: // callers who expect it tell it apart by isCode
+		return t.refused(e, "%s answered %s where that makes no sense: %s", t.shown, e.Code, e.Message)
 	case "INVALID_PARAMETER_VALUE", "BAD_REQUEST":
 		return &port.Error{Code: port.CodeInvalidArgument, Err: e, Detail: "MLflow does not accept this: " + e.Message}
 	}

@@ -75,7 +75,17 @@ func (r *Registry) read(ctx context.Context, name string) (*registeredModel, err
 	case err != nil:
 		return nil, err
 	}
-	return r.whole(answer.Model)
+	m, err := r.whole(answer.Model)
+	if err == nil && m.Name != name {
+		err = r.another(name, m.Name)
+	}
+	return m, err
+}
+
+// another refuses an answer about something else than was asked for: a database that
+// does not tell upper from lower case gives one.
+func (r *Registry) another(asked, got string) error {
+	return r.server.refused(nil, "%s was asked for %s, and answered about %s. Use the name as MLflow has it.", r.server.shown, strconv.Quote(shorten(asked)), strconv.Quote(shorten(got)))
 }
 
 // whole refuses an answer that is JSON and no model.
@@ -96,6 +106,9 @@ func (r *Registry) List(ctx context.Context, kind, model string, page port.PageR
 		return r.listAliases(ctx, model, page)
 	}
 	models, next, err := r.search(ctx, page)
+	if err != nil {
+		return port.Page{}, err
+	}
 	out := port.Page{Next: next, Objects: make([]port.Object, 0, len(models))}
 	for _, m := range models {
 		o, err := m.object()
@@ -107,7 +120,7 @@ func (r *Registry) List(ctx context.Context, kind, model string, page port.PageR
 			out.Objects = append(out.Objects, o)
 		}
 	}
-	return out, err
+	return out, nil
 }
 
 // search is a page of the registered models by name.
@@ -123,8 +136,18 @@ func (r *Registry) search(ctx context.Context, page port.PageRequest) ([]*regist
 		Models []*registeredModel `json:"registered_models"`
 		Next   string             `json:"next_page_token"`
 	}
-	err := r.server.call(ctx, http.MethodGet, "/registered-models/search", query, nil, &answer)
-	return answer.Models, answer.Next, err
+	if err := r.server.call(ctx, http.MethodGet, "/registered-models/search", query, nil, &answer); err != nil {
+		return nil, "", err
+	}
+	for _, m := range answer.Models {
+		if _, err := r.whole(m); err != nil {
+			return nil, "", err
+		}
+	}
+	if answer.Next != "" && answer.Next == page.Token {
+		return nil, "", r.server.refused(nil, "%s gives the same page of models again.", r.server.shown)
+	}
+	return answer.Models, answer.Next, nil
 }
 
 // Ready implements port.Registry.

@@ -42,7 +42,11 @@ func (r *Registry) readVersion(ctx context.Context, ref port.Ref) (*modelVersion
 	case err != nil:
 		return nil, err
 	}
-	return r.wholeVersion(answer.Version)
+	v, err := r.wholeVersion(answer.Version)
+	if err == nil && (v.Name != model || v.Version.String() != number) {
+		err = r.another(ref.ID, v.Name+"/"+v.Version.String())
+	}
+	return v, err
 }
 
 // wholeVersion refuses an answer that is JSON and no version.

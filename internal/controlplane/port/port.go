@@ -236,7 +236,7 @@ type Move struct {
 // Registry keeps registered models, their versions and their aliases. Each method
 // returns an [*Error] for everything that a caller can do something about.
 type Registry interface {
-	// Name is the kind of registry, for people: sqlite or mlflow.
+	// Name is the kind of registry, for people: sqlite, postgres or mlflow.
 	Name() string
 	// Get returns an object, or NOT_FOUND.
 	Get(ctx context.Context, ref Ref) (Object, error)
@@ -284,7 +284,8 @@ type Policies interface {
 	// event never appears below one that could be read before.
 	Events(ctx context.Context, after int64, limit int) ([]Event, error)
 	// NextWrite is closed once something was written through this store, which
-	// may have made an event. Writes of other processes do not close it.
+	// may have made an event. Whether writes of other processes close it is the
+	// store's to say.
 	NextWrite() <-chan struct{}
 	// Record appends the event of a write that happened in another store.
 	Record(ctx context.Context, action string, o Object) error
@@ -301,6 +302,7 @@ type Policies interface {
 	// RecordMove appends a move that happened in another store.
 	RecordMove(ctx context.Context, alias string, m Move) error
 	Auditor
+	Tokens
 	// Info identifies the store.
 	Info(ctx context.Context) (Info, error)
 	// Usage says how much the store holds.

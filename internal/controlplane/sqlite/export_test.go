@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"time"
+
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/relational"
 )
 
 // SetBusyTimeout shortens the wait for locks, for tests.
@@ -12,17 +14,7 @@ func (s *Store) SetBusyTimeout(d time.Duration) { s.busyTimeout = d }
 func (s *Store) SetNow(now func() time.Time) { s.now = now }
 
 // Layout1 is how an empty file was laid out by the first release.
-var Layout1 = layout1
-
-// Reads are the statements that read, by what they read.
-var Reads = map[string]string{
-	"an object": selectObject, "a page of objects": selectPage, "a page of a model's objects": selectModelPage, "a model's children": selectChildren,
-	"a page of events": selectEvents, "a page of the audit log": selectEntries, "an answer to a key": selectAnswer, "the answers that are old": deleteAnswers,
-	"the additions that are old": deleteAdditions,
-}
-
-// SchemaVersion is the newest layout.
-var SchemaVersion = schemaVersion
+var Layout1 = relational.Step(0)
 
 // Durability is what the writing connection does with a commit.
 func (s *Store) Durability(ctx context.Context) (journal string, synchronous int, err error) {

@@ -13,7 +13,9 @@ import (
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/registrytest"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/relational"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/sqlite"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/storetest"
 )
 
 // earlier makes a file as an earlier release wrote it. A layout that is added
@@ -50,19 +52,6 @@ const tables = `SELECT group_concat(line, char(10)) FROM (
 
 const fraudETag = `"4df54d43-0f94-4993-8a5e-90371f763e78.2"`
 
-func eventLines(t *testing.T, store *sqlite.Store) string {
-	t.Helper()
-	events, err := store.Policies().Events(t.Context(), 0, 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := ""
-	for _, e := range events {
-		lines += fmt.Sprintln(e.Seq, e.Action, e.Ref, e.Generation, e.Actor)
-	}
-	return lines
-}
-
 const earlierEvents = `1 created registered_model fraud 1 
 2 updated registered_model fraud 2 
 3 created registered_model old 1 
@@ -72,13 +61,13 @@ const earlierEvents = `1 created registered_model fraud 1
 
 func TestAFileOfEachEarlierReleaseGoesOn(t *testing.T) {
 	fresh := filepath.Join(t.TempDir(), "fresh.db")
-	if _, err := put(t, openStore(t, fresh), "m"); err != nil {
+	if _, err := storetest.Put(t, openStore(t, fresh), "m"); err != nil {
 		t.Fatal(err)
 	}
-	if sqlite.SchemaVersion < 2 {
+	if relational.Newest() < 2 {
 		t.Fatal("there is no earlier layout to test")
 	}
-	for layout := 1; layout < sqlite.SchemaVersion; layout++ {
+	for layout := 1; layout < relational.Newest(); layout++ {
 		t.Run(fmt.Sprint("layout ", layout), func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "mlops.db")
@@ -90,7 +79,7 @@ func TestAFileOfEachEarlierReleaseGoesOn(t *testing.T) {
 			if err != nil || string(score.Attributes) != `{"model":"fraud","name":"score","bins":[{"upper":0.1,"count":80},{"upper":0.25,"count":1.0e2},{"count":20}]}` {
 				t.Fatalf("%s, %v", score.Attributes, err)
 			}
-			if diff := cmp.Diff(earlierEvents, eventLines(t, store)); diff != "" {
+			if diff := cmp.Diff(earlierEvents, storetest.EventLines(t, store)); diff != "" {
 				t.Error(diff)
 			}
 			if audit, err := store.Policies().Audit(t.Context(), 4, 100); err != nil || len(audit) != 1 || audit[0].Action != port.Deleted {
@@ -108,14 +97,14 @@ func TestAFileOfEachEarlierReleaseGoesOn(t *testing.T) {
 			if _, err := store.Registry().Put(ctx, port.Write{Ref: registrytest.Ref("fraud"), Attributes: []byte(`{"name":"fraud"}`), If: port.IfMatch(fraudETag)}); err != nil {
 				t.Fatal(err)
 			}
-			if got := one(t, path, `PRAGMA user_version`); got != fmt.Sprint(sqlite.SchemaVersion) {
+			if got := one(t, path, `PRAGMA user_version`); got != fmt.Sprint(relational.Newest()) {
 				t.Errorf("writing made it layout %s", got)
 			}
 			if diff := cmp.Diff(one(t, fresh, tables), one(t, path, tables)); diff != "" {
 				t.Errorf("it differs from a new file:\n%s", diff)
 			}
 			for what, store := range map[string]*sqlite.Store{"the same store": store, "another one": openStore(t, path)} {
-				if diff := cmp.Diff(earlierEvents+"6 updated registered_model fraud 3 ci\n", eventLines(t, store)); diff != "" {
+				if diff := cmp.Diff(earlierEvents+"6 updated registered_model fraud 3 ci\n", storetest.EventLines(t, store)); diff != "" {
 					t.Errorf("%s: %s", what, diff)
 				}
 				if again, err := store.Policies().Get(t.Context(), score.Ref); err != nil || !cmp.Equal(score, again) {
@@ -157,67 +146,13 @@ func TestAReaderGoesOnWhileSomebodyMigratesItsFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mlops.db")
 	earlier(t, 1, path)
 	store := openStore(t, path)
-	events := eventLines(t, store)
+	events := storetest.EventLines(t, store)
 	// Somebody else migrates it under the reader.
-	if _, err := put(t, openStore(t, path), "m"); err != nil {
+	if _, err := storetest.Put(t, openStore(t, path), "m"); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(events+"6 created registered_model m 1 \n", eventLines(t, store)); diff != "" {
+	if diff := cmp.Diff(events+"6 created registered_model m 1 \n", storetest.EventLines(t, store)); diff != "" {
 		t.Error(diff)
-	}
-}
-
-// The entry of a write is there if and only if the write is: a kill at any moment
-// leaves both or neither.
-func TestEachAnsweredWriteHasItsEntry(t *testing.T) {
-	store := openStore(t, filepath.Join(t.TempDir(), "mlops.db"))
-	policies := store.Policies()
-	caller := port.Caller{Name: "ci", Address: "192.0.2.7", RequestID: "r-1"}
-	ctx := port.WithCaller(context.Background(), caller)
-	refused := port.AuditEntry{Event: port.Event{Action: "PUT", Ref: registrytest.Ref("m")}, Caller: caller, From: `"x"`, Code: port.CodeETagMismatch}
-
-	// Where there is no store, a refusal makes none.
-	if err := policies.Refused(ctx, refused); err != nil {
-		t.Fatal(err)
-	}
-	if info, err := policies.Info(ctx); err != nil || info.Exists {
-		t.Fatalf("a refusal made the store: %v", err)
-	}
-	created, err := store.Registry().Put(ctx, port.Write{Ref: registrytest.Ref("m"), Attributes: []byte(`{}`), If: port.IfAbsent()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	updated, err := store.Registry().Put(ctx, port.Write{Ref: registrytest.Ref("m"), Attributes: []byte(`{}`), If: port.IfMatch(created.ETag)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := policies.Refused(ctx, refused); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := store.Registry().Delete(context.Background(), port.Delete{Ref: registrytest.Ref("m"), If: port.IfPresent()}); err != nil {
-		t.Fatal(err)
-	}
-	entries, err := policies.Audit(t.Context(), 0, 100)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := ""
-	for _, e := range entries {
-		if e.At.IsZero() || e.Actor != e.Caller.Name {
-			t.Errorf("%+v", e)
-		}
-		got += fmt.Sprintln(e.Seq, e.Action, e.Ref, "by", e.Caller, e.From, "->", e.To, e.Code)
-	}
-	want := "1 created registered_model m by {ci 192.0.2.7 r-1}  -> " + created.ETag + " \n" +
-		"2 updated registered_model m by {ci 192.0.2.7 r-1} " + created.ETag + " -> " + updated.ETag + " \n" +
-		"3 PUT registered_model m by {ci 192.0.2.7 r-1} \"x\" ->  ETAG_MISMATCH\n" +
-		"4 deleted registered_model m by {  } " + updated.ETag + " ->  \n"
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	// Readers of events hear of writes only.
-	if lines := eventLines(t, store); strings.Contains(lines, "PUT") || strings.Count(lines, "\n") != 3 {
-		t.Error(lines)
 	}
 }
 
@@ -268,7 +203,7 @@ func TestABackupIsWhatTheStoreWasAtOneMoment(t *testing.T) {
 		}
 		last = found.Objects
 	}
-	if _, err := put(t, openStore(t, filepath.Join(dir, "backup0.db")), "new"); err != nil {
+	if _, err := storetest.Put(t, openStore(t, filepath.Join(dir, "backup0.db")), "new"); err != nil {
 		t.Errorf("writing to a backup that was put in use: %v", err)
 	}
 	if names, err := filepath.Glob(filepath.Join(dir, ".*")); err != nil || len(names) > 0 {
@@ -283,7 +218,7 @@ func TestABackupOverwritesNothingAndLeavesNothingHalfDone(t *testing.T) {
 	if _, err := store.Backup(t.Context(), filepath.Join(dir, "x.db")); port.CodeOf(err) != port.CodeStoreUnusable || !strings.Contains(err.Error(), "nothing to back up") {
 		t.Errorf("a store that is not there: %v", err)
 	}
-	if _, err := put(t, store, "m"); err != nil {
+	if _, err := storetest.Put(t, store, "m"); err != nil {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "mine"), "mine")

@@ -3,9 +3,11 @@ package sqlite_test
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/registrytest"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/sqlite"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/storetest"
 )
 
 func TestTheStoreIsARegistry(t *testing.T) {
@@ -19,4 +21,15 @@ func TestTheStoreIsARegistry(t *testing.T) {
 		}
 	}()
 	registrytest.Run(t, store.Registry())
+}
+
+func TestTheStoreIsAControlPlanes(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Opener {
+		path := filepath.Join(t.TempDir(), "mlops.db")
+		return func(t *testing.T, now func() time.Time) storetest.Store {
+			store := openStore(t, path)
+			store.SetNow(now)
+			return store
+		}
+	})
 }

@@ -1,6 +1,5 @@
 // Package sqlite keeps the control plane's objects in one SQLite file, in pure
-// Go. It implements both ports: policies always live here, registered models
-// unless an external registry has them.
+// Go: what is in it, package relational knows.
 //
 // Several goroutines and several processes may use one file at the same time:
 // every write is one immediate transaction that waits for the others. An answer
@@ -23,11 +22,12 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/relational"
 )
 
 // readers is how many connections read at the same time; there is one writer.
@@ -35,15 +35,13 @@ const readers = 8
 
 // Store is a file of objects. It is safe for concurrent use.
 type Store struct {
+	*relational.Store
 	path        string
 	now         func() time.Time
 	busyTimeout time.Duration
 
 	mu   sync.Mutex
 	file *file // nil until the file exists and was needed
-
-	waiting sync.Mutex
-	changed chan struct{} // closed by the next write; nil while nobody waits
 }
 
 // Open names the file; it neither reads nor creates it. A relative path is
@@ -56,7 +54,9 @@ func Open(path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("finding the control plane's file %s: %w", path, err)
 	}
-	return &Store{path: abs, now: time.Now, busyTimeout: 15 * time.Second}, nil
+	s := &Store{path: abs, now: time.Now, busyTimeout: 15 * time.Second}
+	s.Store = relational.New(engine{s})
+	return s, nil
 }
 
 // Close waits for running statements and closes the file. The store may be used
@@ -78,20 +78,17 @@ func (s *Store) forget() error {
 
 // file is an open file that was found to be ours.
 type file struct {
+	relational.Database
 	info    os.FileInfo
 	storeID string
-	read    *sql.DB
 	write   *sql.DB // nil until the first write
-	// layout is the file's when it was opened, or after it was migrated; a newer
-	// one only adds to it.
-	layout atomic.Int32
 	// frozen says that nothing can be written beside the file, so that SQLite
 	// was told to take it as it is.
 	frozen bool
 }
 
 func (f *file) close() error {
-	err := f.read.Close()
+	err := f.Read.Close()
 	if f.write != nil {
 		err = errors.Join(err, f.write.Close())
 	}
@@ -236,36 +233,36 @@ func (s *Store) tryReader(ctx context.Context, info os.FileInfo, frozen bool) (_
 	if frozen {
 		query = url.Values{"mode": {"ro"}, "immutable": {"1"}}
 	}
-	if f.read, err = sql.Open("sqlite", s.dsn(query)); err != nil {
+	if f.Read, err = sql.Open("sqlite", s.dsn(query)); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			_ = f.read.Close()
+			_ = f.Read.Close()
 		}
 	}()
-	f.read.SetMaxOpenConns(readers)
-	f.read.SetMaxIdleConns(readers)
+	f.Read.SetMaxOpenConns(readers)
+	f.Read.SetMaxIdleConns(readers)
 	var version, tables int
-	if err := f.read.QueryRowContext(ctx, `SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version`).Scan(&version, &tables); err != nil {
+	if err := f.Read.QueryRowContext(ctx, `SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version`).Scan(&version, &tables); err != nil {
 		return nil, err
 	}
 	switch {
 	case tables == 0:
-		return nil, f.read.Close()
-	case version > schemaVersion:
-		return nil, unusable(nil, "%s has layout %d, of a newer release; this one knows layouts up to %d. Nothing was written to it. Use the newer release, or set another path.", s.path, version, schemaVersion)
+		return nil, f.Read.Close()
+	case version > relational.Newest():
+		return nil, unusable(nil, "%s has layout %d, of a newer release; this one knows layouts up to %d. Nothing was written to it. Use the newer release, or set another path.", s.path, version, relational.Newest())
 	case version < 1:
 		return nil, unusable(nil, "%s is marked as a control plane's file, and has no layout version. Nothing was written to it. Restore it from a backup, or set another path.", s.path)
 	}
-	err = f.read.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = 'store_id'`).Scan(&f.storeID)
+	err = f.Read.QueryRowContext(ctx, relational.SelectStoreID).Scan(&f.storeID)
 	if err != nil && !isOperational(err) {
 		err = unusable(err, "%s is marked as a control plane's file, and lacks its tables (%v). Nothing was written to it. Restore it from a backup, or set another path.", s.path, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	f.layout.Store(int32(version))
+	f.Layout.Store(int32(version))
 	return f, nil
 }
 
@@ -333,7 +330,7 @@ func (s *Store) openWriter(ctx context.Context, f *file) error {
 		_ = db.Close()
 		return err
 	}
-	f.layout.Store(int32(schemaVersion))
+	f.Layout.Store(int32(relational.Newest()))
 	f.write = db
 	return nil
 }
@@ -363,30 +360,8 @@ func (s *Store) transact(ctx context.Context, write func(tx *sql.Tx, now time.Ti
 		if errors.Is(err, errMoved) && attempt < 3 {
 			continue
 		}
-		if err == nil {
-			s.announce()
-		}
 		return s.classify(err)
 	}
-}
-
-// announce wakes who waits for a write.
-func (s *Store) announce() {
-	s.waiting.Lock()
-	defer s.waiting.Unlock()
-	if s.changed != nil {
-		close(s.changed)
-		s.changed = nil
-	}
-}
-
-func (s *Store) nextWrite() <-chan struct{} {
-	s.waiting.Lock()
-	defer s.waiting.Unlock()
-	if s.changed == nil {
-		s.changed = make(chan struct{})
-	}
-	return s.changed
 }
 
 var errMoved = errors.New("the file was removed or replaced while it was being written")

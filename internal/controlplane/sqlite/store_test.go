@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -23,7 +22,9 @@ import (
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/registrytest"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/relational"
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/sqlite"
+	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/storetest"
 )
 
 // The test binary is also the other process of tests that need one.
@@ -61,7 +62,7 @@ func writeUntilKilled(path, name string, n int) {
 	for i := range n {
 		ref := registrytest.Ref(fmt.Sprintf("%s-%05d", name, i))
 		attributes := []byte(fmt.Sprintf(`{"name":%q,"description":%q}`, ref.ID, strings.Repeat("x", i%3000)))
-		o, err := store.Registry().Put(context.Background(), onceWrite(ref, attributes))
+		o, err := store.Registry().Put(context.Background(), storetest.Once(ref, attributes))
 		if err == nil {
 			fmt.Println(ref.ID, o.ETag)
 			o, err = store.Registry().Put(context.Background(), port.Write{Ref: ref, Attributes: attributes, If: port.IfMatch(o.ETag)})
@@ -72,11 +73,6 @@ func writeUntilKilled(path, name string, n int) {
 		}
 		fmt.Println(ref.ID, o.ETag)
 	}
-}
-
-// onceWrite creates an object with its id as the idempotency key.
-func onceWrite(ref port.Ref, attributes []byte) port.Write {
-	return port.Write{Ref: ref, Attributes: attributes, If: port.IfAbsent(), Once: port.Once{Key: ref.ID, Request: "create"}}
 }
 
 func tryOnce(path, mode string) {
@@ -128,11 +124,6 @@ func openStore(t *testing.T, path string) *sqlite.Store {
 	return store
 }
 
-func put(t *testing.T, s *sqlite.Store, name string) (port.Object, error) {
-	t.Helper()
-	return s.Registry().Put(t.Context(), port.Write{Ref: registrytest.Ref(name), Attributes: registrytest.Attributes(t, name, "", nil), If: port.IfAbsent()})
-}
-
 func TestAnsweredWritesSurviveAKill(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mlops.db")
 	answered := map[string]string{} // id to ETag
@@ -173,12 +164,12 @@ func TestAnsweredWritesSurviveAKill(t *testing.T) {
 				t.Errorf("round %d: %s is revision %s, answered was %s", round, id, o.ETag, etag)
 			}
 			// Asked again, the create is answered as it was, and not refused.
-			again, err := store.Registry().Put(t.Context(), onceWrite(o.Ref, o.Attributes))
+			again, err := store.Registry().Put(t.Context(), storetest.Once(o.Ref, o.Attributes))
 			if err != nil || again.ETag != uid+`.1"` || string(again.Attributes) != string(o.Attributes) {
 				t.Errorf("round %d: the create of %s, asked for again: %s %v", round, id, again.ETag, err)
 			}
 		}
-		if _, err := put(t, store, fmt.Sprint("after", round)); err != nil {
+		if _, err := storetest.Put(t, store, fmt.Sprint("after", round)); err != nil {
 			t.Fatalf("round %d: writing after the kill: %v", round, err)
 		}
 		integrity(t, path)
@@ -333,7 +324,7 @@ func TestAFileThatIsNotOursIsLeftAlone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := put(t, store, "m"); err != nil {
+			if _, err := storetest.Put(t, store, "m"); err != nil {
 				t.Fatal(err)
 			}
 			if err := store.Close(); err != nil {
@@ -353,7 +344,7 @@ func TestAFileThatIsNotOursIsLeftAlone(t *testing.T) {
 			before := snapshot(t, dir)
 			store := openStore(t, path)
 			_, readErr := store.Registry().Get(t.Context(), registrytest.Ref("m"))
-			_, writeErr := put(t, store, "m")
+			_, writeErr := storetest.Put(t, store, "m")
 			for what, err := range map[string]error{"read": readErr, "write": writeErr} {
 				if port.CodeOf(err) != port.CodeStoreUnusable || !strings.Contains(err.Error(), path) {
 					t.Errorf("%s: %v", what, err)
@@ -399,7 +390,7 @@ func TestAFileOfAnEarlierReleaseIsReadAsItIsAndBroughtUpToDateByTheFirstWrite(t 
 	if diff := cmp.Diff(before[path], snapshot(t, dir)[path]); diff != "" {
 		t.Error("reading changed the file")
 	}
-	write := onceWrite(registrytest.Ref("new"), []byte(`{"name":"new"}`))
+	write := storetest.Once(registrytest.Ref("new"), []byte(`{"name":"new"}`))
 	made, err := store.Registry().Put(t.Context(), write)
 	if err != nil {
 		t.Fatal(err)
@@ -423,7 +414,7 @@ func TestAFileOfAnEarlierReleaseIsReadAsItIsAndBroughtUpToDateByTheFirstWrite(t 
 // commit; with less, a write that was answered could be lost with the power.
 func TestACommitWaitsForTheDisk(t *testing.T) {
 	store := openStore(t, filepath.Join(t.TempDir(), "mlops.db"))
-	if _, err := put(t, store, "m"); err != nil {
+	if _, err := storetest.Put(t, store, "m"); err != nil {
 		t.Fatal(err)
 	}
 	journal, synchronous, err := store.Durability(t.Context())
@@ -434,7 +425,7 @@ func TestACommitWaitsForTheDisk(t *testing.T) {
 
 func TestReadsCostWhatTheyReturn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mlops.db")
-	if _, err := put(t, openStore(t, path), "m"); err != nil {
+	if _, err := storetest.Put(t, openStore(t, path), "m"); err != nil {
 		t.Fatal(err)
 	}
 	db, err := sql.Open("sqlite", path)
@@ -443,19 +434,24 @@ func TestReadsCostWhatTheyReturn(t *testing.T) {
 	}
 	defer func() { _ = db.Close() }()
 	want := map[string][]string{
-		"an object":                   {"SEARCH objects USING INDEX sqlite_autoindex_objects_1 (kind=? AND id=?)"},
-		"a page of objects":           {"SEARCH objects USING INDEX sqlite_autoindex_objects_1 (kind=? AND id>?)"},
-		"a page of a model's objects": {"SEARCH objects USING INDEX objects_of_model (model=? AND kind=? AND id>?)"},
-		"a model's children":          {"SEARCH objects USING COVERING INDEX objects_of_model (model=?)"},
-		"a page of the audit log":     {"SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
-		"a page of events":            {"SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
-		"an answer to a key":          {"SEARCH idempotency USING PRIMARY KEY (key=?)"},
-		"the answers that are old":    {"SEARCH idempotency USING INDEX idempotency_by_expiry (expires_at<?)"},
-		"the additions that are old":  {"SEARCH unacknowledged USING INDEX unacknowledged_by_age (at<?)"},
+		"an object":                    {"SEARCH objects USING INDEX sqlite_autoindex_objects_1 (kind=? AND id=?)"},
+		"a page of objects":            {"SEARCH objects USING INDEX sqlite_autoindex_objects_1 (kind=? AND id>?)"},
+		"a page of a model's objects":  {"SEARCH objects USING INDEX objects_of_model (model=? AND kind=? AND id>?)"},
+		"a model's children":           {"SEARCH objects USING COVERING INDEX objects_of_model (model=?)"},
+		"a page of the audit log":      {"SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
+		"a page of events":             {"SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"},
+		"an answer to a key":           {"SEARCH idempotency USING PRIMARY KEY (key=?)"},
+		"the answers that are old":     {"SEARCH idempotency USING INDEX idempotency_by_expiry (expires_at<?)"},
+		"a token":                      {"SEARCH tokens USING PRIMARY KEY (id=?)"},
+		"a token by its hash":          {"SEARCH tokens USING INDEX tokens_by_hash (hash=?)"},
+		"a page of tokens":             {"SEARCH tokens USING PRIMARY KEY (id>?)"},
+		"a minter's tokens":            {"SEARCH tokens USING COVERING INDEX tokens_of_minter (minter=?)"},
+		"the tokens that have expired": {"SEARCH tokens USING INDEX tokens_by_expiry (expires_at<?)"},
+		"the additions that are old":   {"SEARCH unacknowledged USING INDEX unacknowledged_by_age (at<?)"},
 	}
 	got := map[string][]string{}
-	for name, statement := range sqlite.Reads {
-		parameters := make([]any, strings.Count(statement, "?"))
+	for name, statement := range relational.Reads() {
+		parameters := make([]any, strings.Count(statement, "$"))
 		rows, err := db.Query(`EXPLAIN QUERY PLAN `+statement, parameters...)
 		if err != nil {
 			t.Fatal(err)
@@ -483,7 +479,7 @@ func TestADirectoryThatIsMissingIsEmptyAndNotMade(t *testing.T) {
 	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("m")); port.CodeOf(err) != port.CodeNotFound {
 		t.Errorf("read: %v", err)
 	}
-	_, err := put(t, store, "m")
+	_, err := storetest.Put(t, store, "m")
 	if port.CodeOf(err) != port.CodeStoreUnusable || !strings.Contains(err.Error(), "does not exist. Create it") {
 		t.Errorf("write: %v", err)
 	}
@@ -493,7 +489,7 @@ func TestPathsWithUnusualCharacters(t *testing.T) {
 	for _, name := range []string{"a b.db", "50%.db", "what?.db", "x#y.db", "ü&=;.db", ":memory:", "file:x", "%3F.db"} {
 		path := filepath.Join(t.TempDir(), name)
 		store := openStore(t, path)
-		if _, err := put(t, store, "m"); err != nil {
+		if _, err := storetest.Put(t, store, "m"); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
@@ -513,7 +509,7 @@ func TestAnEmptyFileIsAnEmptyStore(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Size() != 0 {
 		t.Errorf("reading changed the file: %v, %v", info, err)
 	}
-	if _, err := put(t, store, "m"); err != nil {
+	if _, err := storetest.Put(t, store, "m"); err != nil {
 		t.Error(err)
 	}
 }
@@ -521,7 +517,7 @@ func TestAnEmptyFileIsAnEmptyStore(t *testing.T) {
 func TestAFileThatIsTakenAwayIsNotWrittenTo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mlops.db")
 	store := openStore(t, path)
-	if _, err := put(t, store, "m"); err != nil {
+	if _, err := storetest.Put(t, store, "m"); err != nil {
 		t.Fatal(err)
 	}
 	before, err := store.Policies().Info(t.Context())
@@ -536,7 +532,7 @@ func TestAFileThatIsTakenAwayIsNotWrittenTo(t *testing.T) {
 	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("m")); port.CodeOf(err) != port.CodeNotFound {
 		t.Errorf("read from a file that is gone: %v", err)
 	}
-	if _, err := put(t, store, "m"); err != nil {
+	if _, err := storetest.Put(t, store, "m"); err != nil {
 		t.Fatal(err)
 	}
 	after, err := openStore(t, path).Policies().Info(t.Context())
@@ -551,7 +547,7 @@ func TestAFileThatIsReplacedIsReadAnew(t *testing.T) {
 	path, other := filepath.Join(dir, "mlops.db"), filepath.Join(dir, "other.db")
 	for path, name := range map[string]string{path: "before", other: "after"} {
 		store := openStore(t, path)
-		if _, err := put(t, store, name); err != nil {
+		if _, err := storetest.Put(t, store, name); err != nil {
 			t.Fatal(err)
 		}
 		if err := store.Close(); err != nil {
@@ -569,7 +565,7 @@ func TestAFileThatIsReplacedIsReadAnew(t *testing.T) {
 	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("after")); err != nil {
 		t.Errorf("read: %v", err)
 	}
-	if _, err := put(t, store, "before"); err != nil {
+	if _, err := storetest.Put(t, store, "before"); err != nil {
 		t.Errorf("write: %v", err)
 	}
 	integrity(t, path)
@@ -579,7 +575,7 @@ func TestALockThatIsKeptIsExplained(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mlops.db")
 	store := openStore(t, path)
 	store.SetBusyTimeout(50 * time.Millisecond)
-	if _, err := put(t, store, "m"); err != nil {
+	if _, err := storetest.Put(t, store, "m"); err != nil {
 		t.Fatal(err)
 	}
 	db, err := sql.Open("sqlite", path)
@@ -591,7 +587,7 @@ func TestALockThatIsKeptIsExplained(t *testing.T) {
 	if _, err := db.Exec(`BEGIN IMMEDIATE`); err != nil {
 		t.Fatal(err)
 	}
-	_, err = put(t, store, "n")
+	_, err = storetest.Put(t, store, "n")
 	if port.CodeOf(err) != port.CodeUnavailable || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "50ms") {
 		t.Errorf("write: %v", err)
 	}
@@ -602,51 +598,7 @@ func TestALockThatIsKeptIsExplained(t *testing.T) {
 	if _, err := db.Exec(`ROLLBACK`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := put(t, store, "n"); err != nil {
+	if _, err := storetest.Put(t, store, "n"); err != nil {
 		t.Errorf("write after the lock is gone: %v", err)
-	}
-}
-
-func TestAWriterThatGivesUpLeavesNothing(t *testing.T) {
-	store := openStore(t, filepath.Join(t.TempDir(), "mlops.db"))
-	if _, err := put(t, store, "m"); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err := store.Registry().Put(ctx, port.Write{Ref: registrytest.Ref("n"), Attributes: []byte(`{}`), If: port.IfAbsent()})
-	if !errors.Is(err, context.Canceled) {
-		t.Errorf("%v", err)
-	}
-	if _, err := store.Registry().Get(t.Context(), registrytest.Ref("n")); port.CodeOf(err) != port.CodeNotFound {
-		t.Errorf("%v", err)
-	}
-}
-
-func TestManyReadersAndWritersOfOneProcess(t *testing.T) {
-	store := openStore(t, filepath.Join(t.TempDir(), "mlops.db"))
-	var group sync.WaitGroup
-	errs := map[int]error{}
-	var mu sync.Mutex
-	for i := range 16 {
-		group.Go(func() {
-			var err error
-			for n := 0; n < 25 && err == nil; n++ {
-				name := fmt.Sprintf("m%d-%d", i, n)
-				_, err = store.Registry().Put(t.Context(), port.Write{Ref: registrytest.Ref(name), Attributes: []byte(`{}`), If: port.IfAbsent()})
-				if err == nil {
-					_, err = store.Registry().Get(t.Context(), registrytest.Ref(name))
-				}
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				errs[i] = err
-			}
-		})
-	}
-	group.Wait()
-	for _, i := range slices.Sorted(maps.Keys(errs)) {
-		t.Errorf("%d: %v", i, errs[i])
 	}
 }

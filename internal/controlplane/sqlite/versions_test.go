@@ -4,7 +4,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -47,58 +46,5 @@ func TestAnOlderFileHasNeitherHistoryNorAdditions(t *testing.T) {
 	// Its model takes versions all the same.
 	if made := registrytest.Add(t, store.Registry(), "old", "s3://bucket/k"); made.Ref != registrytest.VersionRef("old", 1) {
 		t.Errorf("made %s", made.Ref)
-	}
-}
-
-// A number means one artifact for good, also when the model is made anew.
-func TestNumbersGoOnWhereAModelIsMadeAnew(t *testing.T) {
-	registry := openStore(t, filepath.Join(t.TempDir(), "mlops.db")).Registry()
-	for i := range int64(3) {
-		registrytest.Create(t, registry, "m", registrytest.Attributes(t, "m", "", nil))
-		if made := registrytest.Add(t, registry, "m", "s3://bucket/k"); made.Ref != registrytest.VersionRef("m", i+1) {
-			t.Errorf("made %s", made.Ref)
-		}
-		if _, err := registry.Delete(t.Context(), port.Delete{Ref: registrytest.Ref("m"), If: port.IfPresent(), Cascade: true}); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
-func TestAnAdditionThatNobodyAcknowledgesIsForgottenAfterADay(t *testing.T) {
-	store := openStore(t, filepath.Join(t.TempDir(), "mlops.db"))
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	store.SetNow(func() time.Time { return now })
-	registry := store.Registry()
-	registrytest.Create(t, registry, "m", registrytest.Attributes(t, "m", "", nil))
-	registrytest.Add(t, registry, "m", "s3://bucket/k")
-	now = now.Add(port.OnceFor - time.Millisecond)
-	for want := 1; want >= 0; want-- {
-		added, err := registry.Unacknowledged(t.Context(), port.ModelVersion, "m")
-		if err != nil || len(added) != want {
-			t.Errorf("%v, %v, want %d", added, err, want)
-		}
-		now = now.Add(time.Millisecond)
-	}
-}
-
-// A policy of another kind holds a model, however many versions go before it in a list.
-func TestACascadeTakesNoPolicyAlong(t *testing.T) {
-	store := openStore(t, filepath.Join(t.TempDir(), "mlops.db"))
-	registry := store.Registry()
-	registrytest.Create(t, registry, "m", registrytest.Attributes(t, "m", "", nil))
-	for range 3 {
-		registrytest.Add(t, registry, "m", "s3://bucket/k")
-	}
-	rollout := port.Ref{Kind: "rollout_policy", ID: "m/canary"}
-	if _, err := store.Policies().Put(t.Context(), port.Write{Ref: rollout, Model: "m", Attributes: []byte(`{}`), If: port.IfAbsent()}); err != nil {
-		t.Fatal(err)
-	}
-	_, err := registry.Delete(t.Context(), port.Delete{Ref: registrytest.Ref("m"), If: port.IfPresent(), Cascade: true})
-	if port.CodeOf(err) != port.CodeFailedPrecondition {
-		t.Errorf("%v", err)
-	}
-	page, err := registry.List(t.Context(), port.ModelVersion, "m", port.PageRequest{Size: 10})
-	if err != nil || len(page.Objects) != 3 {
-		t.Errorf("a cascade that was refused has deleted: %v, %v", page, err)
 	}
 }

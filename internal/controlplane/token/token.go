@@ -33,11 +33,11 @@ type Role int
 const (
 	// Read allows to read objects, lists, events and metrics.
 	Read Role = iota + 1
-	// Plan allows what `terraform plan` asks for, which writes nothing.
+	// Plan allows what `terraform plan` asks for: reads, and tokens for a short time.
 	Plan
 	// Apply allows to write.
 	Apply
-	// Admin allows to read the audit log.
+	// Admin allows to read the audit log, and to end anybody's tokens.
 	Admin
 )
 
@@ -92,7 +92,7 @@ type Entry struct {
 
 // Expired reports whether the token's last day is over.
 func (e Entry) Expired(now time.Time) bool {
-	return !e.Expires.IsZero() && !now.Before(e.Expires.AddDate(0, 0, 1))
+	return !e.Expires.IsZero() && !now.Before(e.Ends())
 }
 
 // Day writes a date of an entry as files do.
@@ -121,11 +121,20 @@ func Generate() string {
 	return secretPrefix + hex.EncodeToString(secret)
 }
 
+// CheckName says what is wrong with the name of a token.
+func CheckName(name string) error {
+	if !validName.MatchString(name) {
+		return fmt.Errorf("%q cannot be the name of a token: a name has up to 63 letters, digits and . _ @ -, and begins with a letter or digit", name)
+	}
+	return nil
+}
+
 // NewEntry is the entry of a token. Errors never show the token.
 func NewEntry(name string, role Role, secret string, created, expires time.Time) (Entry, error) {
+	if err := CheckName(name); err != nil {
+		return Entry{}, err
+	}
 	switch {
-	case !validName.MatchString(name):
-		return Entry{}, fmt.Errorf("%q cannot be the name of a token: a name has up to 63 letters, digits and . _ @ -, and begins with a letter or digit", name)
 	case len(secret) < MinLength || len(secret) > maxLength:
 		return Entry{}, fmt.Errorf("a token has from %d to %d characters, this one has %d: `openssl rand -hex 32` makes a good one, and so does mlopsctl where none is given", MinLength, maxLength, len(secret))
 	case strings.ContainsFunc(secret, func(c rune) bool { return c <= ' ' || c > '~' }):
@@ -154,6 +163,21 @@ func hash(salt []byte, secret string) []byte {
 	return mac.Sum(nil)
 }
 
+// Fingerprint identifies the token of the entry, and nobody can use it as one. A new
+// token of the same name has another one.
+func (e Entry) Fingerprint() string {
+	digest := sha256.Sum256(slices.Concat(e.salt, e.hash))
+	return hex.EncodeToString(digest[:16])
+}
+
+// Ends is the moment from which on the token does not work; zero is never.
+func (e Entry) Ends() time.Time {
+	if e.Expires.IsZero() {
+		return time.Time{}
+	}
+	return e.Expires.AddDate(0, 0, 1)
+}
+
 // Set is the content of a token file.
 type Set struct{ entries []Entry }
 
@@ -174,6 +198,15 @@ func (s Set) Find(secret string) (Entry, bool) {
 		}
 	}
 	return found, ok
+}
+
+// FindFingerprint returns the entry with a fingerprint, expired or not.
+func (s Set) FindFingerprint(fingerprint string) (Entry, bool) {
+	i := slices.IndexFunc(s.entries, func(e Entry) bool { return e.Fingerprint() == fingerprint })
+	if i < 0 {
+		return Entry{}, false
+	}
+	return s.entries[i], true
 }
 
 // header begins every file: what lacks it may be a token in plain text.

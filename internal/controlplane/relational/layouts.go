@@ -1,34 +1,31 @@
-package sqlite
+package relational
 
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 )
 
 const (
-	// applicationID marks the file as a control plane's: "mlop" in ASCII, at
-	// byte 68 of the file, where `file` and SQLite look for it.
-	applicationID = 0x6d6c6f70
 	// layoutOfAudit is the first layout whose events say who wrote.
 	layoutOfAudit = 2
+	// layoutOfVersions is the first layout that numbers versions.
+	layoutOfVersions = 2
+	// layoutOfTokens is the first layout that has the tokens that were minted.
+	layoutOfTokens = 3
 )
 
-// schemaVersion is the newest layout that this program can read and write; a
-// file carries its own as PRAGMA user_version.
-var schemaVersion = len(layouts)
-
 // layouts are the steps that made the layout what it is: the statements at index
-// i lead from layout i to i+1. An empty file takes them all, an older one those
+// i lead from layout i to i+1. An empty database takes them all, an older one those
 // that it lacks, with its first write; it can be read before. A step is never
 // changed once it was released, and only adds: older releases go on writing to a
-// file that they have open.
-var layouts = [][]string{layout1, slices.Concat(layoutIdempotency, layoutVersions, layoutAudit, layoutSecrets)}
+// database that they have open.
+var layouts = [][]string{layout1, slices.Concat(layoutIdempotency, layoutVersions, layoutAudit, layoutSecrets), layoutTokens}
 
-// layout1 makes an empty file ours. `model` repeats the registered model of an
+// layout1 makes an empty database ours. `model` repeats the registered model of an
 // object's key, so that a model's children are found without reading documents.
 // It is no foreign key: with an external registry the models live elsewhere.
 var layout1 = []string{
@@ -120,8 +117,8 @@ var layoutAudit = []string{
 
 // layoutSecrets keeps what is written and never read back, apart from the objects.
 //
-// Secrets are there as they are. A key beside the file would protect nothing, so what
-// protects them is the file's permission, which is its owner's alone.
+// Secrets are there as they are. A key beside the database would protect nothing, so what
+// protects them is who may read it: of a file, its owner alone.
 var layoutSecrets = []string{
 	`CREATE TABLE secrets (
 		kind    TEXT NOT NULL,
@@ -133,63 +130,30 @@ var layoutSecrets = []string{
 	) STRICT, WITHOUT ROWID`,
 }
 
-// initialise lays out a file that holds nothing. Everything happens in one
-// transaction of SQLite's rollback journal: other processes see an empty file
-// or a complete one, and never one without its application id.
-func initialise(ctx context.Context, db *sql.DB) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }()
-	var tables int
-	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&tables); err != nil {
-		return err
-	}
-	if tables > 0 {
-		return tx.Commit() // another process was faster
-	}
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA application_id = %d`, applicationID)); err != nil {
-		return err
-	}
-	if err := raise(ctx, tx, 0); err != nil {
-		return err
-	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO meta (key, value) VALUES ('store_id', ?)`, uuid.NewString()); err != nil {
-		return err
-	}
-	return tx.Commit()
-}
+// Newest is the newest layout that this program can read and write.
+func Newest() int { return len(layouts) }
 
-// migrate brings an older file to the newest layout, in one transaction.
-func migrate(ctx context.Context, db *sql.DB) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }()
-	var version int
-	if err := tx.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
-		return err
-	}
-	if version >= schemaVersion {
-		return nil // another process was faster
-	}
-	if err := raise(ctx, tx, version); err != nil {
-		return err
-	}
-	return tx.Commit()
-}
+// Step has the statements that lead from a layout to the next one, in SQLite's words.
+func Step(layout int) []string { return slices.Clone(layouts[layout]) }
 
-// raise takes the steps from a layout to the newest one.
-func raise(ctx context.Context, tx *sql.Tx, version int) error {
-	for _, step := range layouts[version:] {
-		for _, statement := range step {
-			if _, err := tx.ExecContext(ctx, statement); err != nil {
+// SelectStoreID reads the id that a store is given when it is made.
+const SelectStoreID = `SELECT value FROM meta WHERE key = 'store_id'`
+
+// Raise takes the steps from a layout to the newest one; from 0, where there is
+// nothing, it makes the store. The engine notes the layout. Steps are written in
+// SQLite's words; others have them translated.
+func Raise(ctx context.Context, tx *sql.Tx, layout int, translate *strings.Replacer) error {
+	empty := layout == 0
+	for ; layout < Newest(); layout++ {
+		for _, statement := range Step(layout) {
+			if _, err := tx.ExecContext(ctx, translate.Replace(statement)); err != nil {
 				return err
 			}
 		}
 	}
-	_, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion))
+	if !empty {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO meta (key, value) VALUES ('store_id', $1)`, uuid.NewString())
 	return err
 }

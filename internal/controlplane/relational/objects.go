@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -20,19 +20,30 @@ const maxPageBytes = 16 << 20
 
 const columns = `kind, id, uid, generation, created_at, updated_at, attributes`
 
-// What is read, by statement. Each costs what it returns, however large the file
-// is: TestReadsCostWhatTheyReturn.
+// What is read, by statement. Each costs what it returns, however much there is:
+// TestReadsCostWhatTheyReturn of each engine.
 const (
-	selectObject    = `SELECT ` + columns + ` FROM objects WHERE kind = ? AND id = ?`
-	selectPage      = `SELECT ` + columns + ` FROM objects WHERE kind = ? AND id > ? ORDER BY id LIMIT ?`
-	selectModelPage = `SELECT ` + columns + ` FROM objects WHERE model = ? AND model <> '' AND kind = ? AND id > ? ORDER BY id LIMIT ?`
-	selectChildren  = `SELECT kind, id FROM objects WHERE model = ? AND model <> '' ORDER BY kind, id LIMIT ?`
-	selectEntries   = `SELECT seq, at, action, kind, id, uid, generation, actor, address, request_id, from_etag, to_etag, code FROM events WHERE seq > ? ORDER BY seq LIMIT ?`
-	selectEvents    = `SELECT seq, at, action, kind, id, uid, generation, actor, address, request_id, from_etag, to_etag, code FROM events WHERE seq > ? AND code = '' ORDER BY seq LIMIT ?`
-	selectAnswer    = `SELECT request, answer FROM idempotency WHERE key = ? AND expires_at > ?`
-	deleteAnswers   = `DELETE FROM idempotency WHERE expires_at <= ?`
-	deleteAdditions = `DELETE FROM unacknowledged WHERE at <= ?`
+	selectObject    = `SELECT ` + columns + ` FROM objects WHERE kind = $1 AND id = $2`
+	selectPage      = `SELECT ` + columns + ` FROM objects WHERE kind = $1 AND id > $2 ORDER BY id LIMIT $3`
+	selectModelPage = `SELECT ` + columns + ` FROM objects WHERE model = $1 AND model <> '' AND kind = $2 AND id > $3 ORDER BY id LIMIT $4`
+	selectChildren  = `SELECT kind, id FROM objects WHERE model = $1 AND model <> '' ORDER BY kind, id LIMIT $2`
+	selectEntries   = `SELECT seq, at, action, kind, id, uid, generation, actor, address, request_id, from_etag, to_etag, code FROM events WHERE seq > $1 ORDER BY seq LIMIT $2`
+	selectEvents    = `SELECT seq, at, action, kind, id, uid, generation, actor, address, request_id, from_etag, to_etag, code FROM events WHERE seq > $1 AND code = '' AND kind <> 'token' ORDER BY seq LIMIT $2`
+	selectAnswer    = `SELECT request, answer FROM idempotency WHERE key = $1 AND expires_at > $2`
+	deleteAnswers   = `DELETE FROM idempotency WHERE expires_at <= $1`
+	deleteAdditions = `DELETE FROM unacknowledged WHERE at <= $1`
 )
+
+// Reads has the statements that read, and those that look for what is old, by what they
+// are after: for tests of engines, which hold the cost of each against what it returns.
+func Reads() map[string]string {
+	return map[string]string{
+		"an object": selectObject, "a page of objects": selectPage, "a page of a model's objects": selectModelPage, "a model's children": selectChildren,
+		"a page of events": selectEvents, "a page of the audit log": selectEntries, "an answer to a key": selectAnswer, "the answers that are old": deleteAnswers,
+		"the additions that are old": deleteAdditions,
+		"a token":                    selectToken, "a token by its hash": selectTokenByHash, "a page of tokens": selectTokenPage, "a minter's tokens": countMinted, "the tokens that have expired": deleteExpired,
+	}
+}
 
 type row interface{ Scan(dest ...any) error }
 
@@ -74,7 +85,7 @@ func (s *Store) get(ctx context.Context, ref port.Ref) (port.Object, error) {
 	if f == nil {
 		return port.Object{}, port.NotFound(ref)
 	}
-	o, err := find(ctx, f.read, ref)
+	o, err := find(ctx, f.Read, ref)
 	if err != nil {
 		return port.Object{}, s.classify(err)
 	}
@@ -88,7 +99,7 @@ func (s *Store) get(ctx context.Context, ref port.Ref) (port.Object, error) {
 func (s *Store) list(ctx context.Context, kind, model string, page port.PageRequest) (port.Page, error) {
 	after, err := base64.RawURLEncoding.DecodeString(page.Token)
 	if err != nil {
-		return port.Page{}, &port.Error{Code: port.CodeInvalidArgument, Detail: fmt.Sprintf("page_token %q is none of this server's. Use next_page_token of the page before.", page.Token)}
+		return port.Page{}, foreignPage(page)
 	}
 	size := min(max(page.Size, 1), port.MaxPageSize)
 	f, err := s.forReading(ctx)
@@ -100,7 +111,9 @@ func (s *Store) list(ctx context.Context, kind, model string, page port.PageRequ
 	if model != "" {
 		query, arguments = selectModelPage, append([]any{model}, arguments...)
 	}
-	rows, err := f.read.QueryContext(ctx, query, arguments...)
+	reading, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	rows, err := f.Read.QueryContext(reading, query, arguments...)
 	if err != nil {
 		return port.Page{}, s.classify(err)
 	}
@@ -114,7 +127,10 @@ func (s *Store) list(ctx context.Context, kind, model string, page port.PageRequ
 		bytes += len(o.Attributes)
 		if n := len(out.Objects); n == size || n > 0 && bytes > maxPageBytes {
 			out.Next = base64.RawURLEncoding.EncodeToString([]byte(out.Objects[n-1].ID))
-			break
+			if n < size {
+				giveUp() // or a server would send the rest of what was asked for
+			}
+			return out, nil
 		}
 		out.Objects = append(out.Objects, *o)
 	}
@@ -167,7 +183,7 @@ func putIn(ctx context.Context, tx *sql.Tx, now time.Time, w port.Write) (port.O
 // store writes an object and its event.
 func store(ctx context.Context, tx *sql.Tx, now time.Time, action string, o port.Object, from, model, target string) error {
 	if _, err := tx.ExecContext(ctx, `
-		INSERT INTO objects (kind, id, model, target, uid, generation, created_at, updated_at, attributes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO objects (kind, id, model, target, uid, generation, created_at, updated_at, attributes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT (kind, id) DO UPDATE SET model = excluded.model, target = excluded.target, generation = excluded.generation, updated_at = excluded.updated_at, attributes = excluded.attributes`,
 		o.Kind, o.ID, model, target, o.UID, o.Generation, now.UnixMilli(), now.UnixMilli(), string(o.Attributes)); err != nil {
 		return err
@@ -184,7 +200,7 @@ func needModel(ctx context.Context, tx *sql.Tx, ref port.Ref, name string) error
 }
 
 func (s *Store) delete(ctx context.Context, d port.Delete) (port.Object, error) {
-	// Deleting from a file that is not there must not make one.
+	// Deleting from a store that is not there must not make one.
 	f, err := s.forReading(ctx)
 	if err != nil {
 		return port.Object{}, err

@@ -1,9 +1,8 @@
-package sqlite
+package relational
 
 import (
 	"context"
 	"database/sql"
-	"os"
 	"time"
 
 	"github.com/mlops-as-code/terraform-provider-mlops/internal/controlplane/port"
@@ -20,7 +19,7 @@ func (s *Store) Policies() port.Policies { return policies{s} }
 
 type registry struct{ store *Store }
 
-func (r registry) Name() string        { return "sqlite" }
+func (r registry) Name() string        { return r.store.engine.Name() }
 func (r registry) Transactional() bool { return true }
 
 func (r registry) Get(ctx context.Context, ref port.Ref) (port.Object, error) {
@@ -77,14 +76,14 @@ func (p policies) Children(ctx context.Context, model string) ([]port.Ref, error
 	if err != nil || f == nil {
 		return nil, err
 	}
-	refs, err := children(ctx, f.read, model)
+	refs, err := children(ctx, f.Read, model)
 	return refs, p.store.classify(err)
 }
 
 func (p policies) NextWrite() <-chan struct{} { return p.store.nextWrite() }
 
 func (p policies) Recall(ctx context.Context, key port.Once) (*port.Object, error) {
-	// Looking for an answer must not make a file.
+	// Looking for an answer must not make a store.
 	f, err := p.store.forReading(ctx)
 	if err != nil || f == nil {
 		return nil, err
@@ -101,51 +100,4 @@ func (p policies) Remember(ctx context.Context, key port.Once, answer port.Objec
 	return p.store.transact(ctx, func(tx *sql.Tx, now time.Time) error { return remember(ctx, tx, now, key, answer) })
 }
 
-func (p policies) Info(ctx context.Context) (port.Info, error) {
-	f, err := p.store.forReading(ctx)
-	if err != nil || f == nil {
-		return port.Info{}, err
-	}
-	return port.Info{ID: f.storeID, Exists: true}, nil
-}
-
-// Usage counts the file and its write-ahead log.
-func (p policies) Usage(ctx context.Context) (port.Usage, error) {
-	f, err := p.store.forReading(ctx)
-	if err != nil || f == nil {
-		return port.Usage{}, err
-	}
-	usage := port.Usage{Objects: map[string]int64{}}
-	for _, suffix := range []string{"", "-wal"} {
-		if info, err := os.Stat(p.store.path + suffix); err == nil {
-			usage.Bytes += info.Size()
-		}
-	}
-	rows, err := f.read.QueryContext(ctx, `SELECT kind, count(*) FROM objects GROUP BY kind`)
-	if err != nil {
-		return port.Usage{}, p.store.classify(err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var kind string
-		var count int64
-		if err := rows.Scan(&kind, &count); err != nil {
-			return port.Usage{}, p.store.classify(err)
-		}
-		usage.Objects[kind] = count
-	}
-	return usage, p.store.classify(rows.Err())
-}
-
 func (p policies) Ready(ctx context.Context) error { return p.store.ready(ctx) }
-
-// ready reports whether the store answers; a file that is not there yet is a
-// store that is empty.
-func (s *Store) ready(ctx context.Context) error {
-	f, err := s.forReading(ctx)
-	if err != nil || f == nil {
-		return err
-	}
-	var one int
-	return s.classify(f.read.QueryRowContext(ctx, `SELECT 1 FROM meta`).Scan(&one))
-}

@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -18,7 +18,7 @@ func record(ctx context.Context, tx *sql.Tx, action string, o port.Object, from,
 
 func appendEntry(ctx context.Context, tx *sql.Tx, e port.AuditEntry) error {
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO events (at, action, kind, id, uid, generation, actor, address, request_id, from_etag, to_etag, code) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		INSERT INTO events (at, action, kind, id, uid, generation, actor, address, request_id, from_etag, to_etag, code) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
 		e.At.UnixMilli(), e.Action, e.Kind, e.ID, e.UID, e.Generation, e.Caller.Name, e.Caller.Address, e.Caller.RequestID, e.From, e.To, string(e.Code))
 	return err
 }
@@ -29,15 +29,15 @@ func (s *Store) entries(ctx context.Context, after int64, limit int, refused boo
 	if err != nil || f == nil {
 		return nil, err
 	}
-	// A file of an older release, before its first write by this one, knows
+	// A database of an older release, before its first write by this one, knows
 	// neither who wrote nor what was refused.
-	query := `SELECT seq, at, action, kind, id, uid, generation, '', '', '', '', '', '' FROM events WHERE seq > ? ORDER BY seq LIMIT ?`
-	if f.layout.Load() >= layoutOfAudit {
+	query := `SELECT seq, at, action, kind, id, uid, generation, '', '', '', '', '', '' FROM events WHERE seq > $1 ORDER BY seq LIMIT $2`
+	if f.Layout.Load() >= layoutOfAudit {
 		if query = selectEvents; refused {
 			query = selectEntries
 		}
 	}
-	rows, err := f.read.QueryContext(ctx, query, after, limit)
+	rows, err := f.Read.QueryContext(ctx, query, after, limit)
 	if err != nil {
 		return nil, s.classify(err)
 	}
@@ -69,7 +69,7 @@ func (p policies) Audit(ctx context.Context, after int64, limit int) ([]port.Aud
 }
 
 func (p policies) Refused(ctx context.Context, entry port.AuditEntry) error {
-	// A write that was refused must not make the file.
+	// A write that was refused must not make the store.
 	f, err := p.store.forReading(ctx)
 	if err != nil || f == nil {
 		return err

@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"bytes"
@@ -63,7 +63,7 @@ func remember(ctx context.Context, tx *sql.Tx, now time.Time, key port.Once, ans
 	if _, err := tx.ExecContext(ctx, deleteAnswers, now.UnixMilli()); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO idempotency (key, request, answer, expires_at) VALUES (?, ?, ?, ?)`,
+	_, err := tx.ExecContext(ctx, `INSERT INTO idempotency (key, request, answer, expires_at) VALUES ($1, $2, $3, $4)`,
 		key.Key, key.Request, document.String(), now.Add(port.OnceFor).UnixMilli())
 	return err
 }

@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -29,7 +29,7 @@ func addIn(ctx context.Context, tx *sql.Tx, now time.Time, a port.Addition) (por
 		return port.Object{}, err
 	}
 	var number int64
-	err := tx.QueryRowContext(ctx, `INSERT INTO numbers (kind, model, last) VALUES (?, ?, 1) ON CONFLICT (kind, model) DO UPDATE SET last = last + 1 RETURNING last`, a.Kind, a.Model).Scan(&number)
+	err := tx.QueryRowContext(ctx, `INSERT INTO numbers (kind, model, last) VALUES ($1, $2, 1) ON CONFLICT (kind, model) DO UPDATE SET last = numbers.last + 1 RETURNING last`, a.Kind, a.Model).Scan(&number)
 	if err != nil {
 		return port.Object{}, err
 	}
@@ -38,21 +38,18 @@ func addIn(ctx context.Context, tx *sql.Tx, now time.Time, a port.Addition) (por
 	if _, err := tx.ExecContext(ctx, deleteAdditions, now.Add(-port.OnceFor).UnixMilli()); err != nil {
 		return port.Object{}, err
 	}
-	if _, err := tx.ExecContext(ctx, `INSERT INTO unacknowledged (kind, id, model, key, at) VALUES (?, ?, ?, ?, ?)`, out.Kind, out.ID, a.Model, a.Once.Key, now.UnixMilli()); err != nil {
+	if _, err := tx.ExecContext(ctx, `INSERT INTO unacknowledged (kind, id, model, key, at) VALUES ($1, $2, $3, $4, $5)`, out.Kind, out.ID, a.Model, a.Once.Key, now.UnixMilli()); err != nil {
 		return port.Object{}, err
 	}
 	return out, store(ctx, tx, now, port.Created, out, "", a.Model, "")
 }
 
 func (s *Store) unacknowledged(ctx context.Context, kind, model string) ([]port.Added, error) {
-	f, err := s.forReading(ctx)
+	f, err := s.since(ctx, layoutOfVersions)
 	if err != nil || f == nil {
 		return nil, err
 	}
-	if there, err := f.hasTable(ctx, "unacknowledged"); err != nil || !there {
-		return nil, s.classify(err)
-	}
-	rows, err := f.read.QueryContext(ctx, `SELECT kind, id, key FROM unacknowledged WHERE kind = ? AND model = ? AND at > ? ORDER BY at, length(id), id LIMIT ?`,
+	rows, err := f.Read.QueryContext(ctx, `SELECT kind, id, key FROM unacknowledged WHERE kind = $1 AND model = $2 AND at > $3 ORDER BY at, length(id), id LIMIT $4`,
 		kind, model, s.now().Add(-port.OnceFor).UnixMilli(), port.MaxPageSize)
 	if err != nil {
 		return nil, s.classify(err)
@@ -69,28 +66,17 @@ func (s *Store) unacknowledged(ctx context.Context, kind, model string) ([]port.
 	return out, s.classify(rows.Err())
 }
 
-// hasTable reports whether a file has a table of a newer layout: an older file gets
-// it with its next write.
-func (f *file) hasTable(ctx context.Context, name string) (bool, error) {
-	var tables int
-	err := f.read.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?`, name).Scan(&tables)
-	return tables > 0, err
-}
-
 func (s *Store) acknowledge(ctx context.Context, ref port.Ref) error {
-	// Where there is nothing to forget, nothing is written: no file is made.
-	f, err := s.forReading(ctx)
+	// Where there is nothing to forget, nothing is written: no store is made.
+	f, err := s.since(ctx, layoutOfVersions)
 	if err != nil || f == nil {
 		return err
-	}
-	if there, err := f.hasTable(ctx, "unacknowledged"); err != nil || !there {
-		return s.classify(err)
 	}
 	return s.transact(ctx, func(tx *sql.Tx, _ time.Time) error { return forget(ctx, tx, ref) })
 }
 
 func forget(ctx context.Context, tx *sql.Tx, ref port.Ref) error {
-	_, err := tx.ExecContext(ctx, `DELETE FROM unacknowledged WHERE kind = ? AND id = ?`, ref.Kind, ref.ID)
+	_, err := tx.ExecContext(ctx, `DELETE FROM unacknowledged WHERE kind = $1 AND id = $2`, ref.Kind, ref.ID)
 	return err
 }
 
@@ -115,7 +101,7 @@ func move(ctx context.Context, tx *sql.Tx, now time.Time, w port.Write, exists b
 // pointsAt is the version that an alias points at, or 0.
 func pointsAt(ctx context.Context, tx *sql.Tx, alias port.Ref) (int64, error) {
 	var target string
-	err := tx.QueryRowContext(ctx, `SELECT target FROM objects WHERE kind = ? AND id = ?`, alias.Kind, alias.ID).Scan(&target)
+	err := tx.QueryRowContext(ctx, `SELECT target FROM objects WHERE kind = $1 AND id = $2`, alias.Kind, alias.ID).Scan(&target)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && target == "" {
 		return 0, nil
 	}
@@ -130,7 +116,7 @@ func pointsAt(ctx context.Context, tx *sql.Tx, alias port.Ref) (int64, error) {
 func unpoint(ctx context.Context, tx *sql.Tx, now time.Time, ref port.Ref) error {
 	switch ref.Kind {
 	case port.ModelVersion:
-		aliases, err := refs(ctx, tx, `SELECT kind, id FROM objects WHERE kind = ? AND target = ? AND target <> '' ORDER BY id LIMIT ?`, port.ModelAlias, ref.ID, port.MaxPageSize)
+		aliases, err := refs(ctx, tx, `SELECT kind, id FROM objects WHERE kind = $1 AND target = $2 AND target <> '' ORDER BY id LIMIT $3`, port.ModelAlias, ref.ID, port.MaxPageSize)
 		if err == nil && len(aliases) > 0 {
 			return port.PointedAt(ref, aliases)
 		}
@@ -155,7 +141,7 @@ func disband(ctx context.Context, tx *sql.Tx, now time.Time, d port.Delete) erro
 		}
 		return err
 	}
-	blocking, err := refs(ctx, tx, `SELECT kind, id FROM objects WHERE model = ? AND model <> '' AND kind NOT IN (?, ?) ORDER BY kind, id LIMIT ?`,
+	blocking, err := refs(ctx, tx, `SELECT kind, id FROM objects WHERE model = $1 AND model <> '' AND kind NOT IN ($2, $3) ORDER BY kind, id LIMIT $4`,
 		d.ID, port.ModelAlias, port.ModelVersion, port.MaxPageSize)
 	if err != nil {
 		return err
@@ -165,7 +151,7 @@ func disband(ctx context.Context, tx *sql.Tx, now time.Time, d port.Delete) erro
 	}
 	// Aliases first: a version that one points at stays.
 	for _, kind := range []string{port.ModelAlias, port.ModelVersion} {
-		of, err := refs(ctx, tx, `SELECT kind, id FROM objects WHERE model = ? AND model <> '' AND kind = ?`, d.ID, kind)
+		of, err := refs(ctx, tx, `SELECT kind, id FROM objects WHERE model = $1 AND model <> '' AND kind = $2`, d.ID, kind)
 		if err != nil {
 			return err
 		}
@@ -193,14 +179,14 @@ func remove(ctx context.Context, tx *sql.Tx, now time.Time, o port.Object) error
 	if err := keepSecrets(ctx, tx, port.Write{Ref: o.Ref}); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM objects WHERE kind = ? AND id = ?`, o.Kind, o.ID); err != nil {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM objects WHERE kind = $1 AND id = $2`, o.Kind, o.ID); err != nil {
 		return err
 	}
 	return record(ctx, tx, port.Deleted, o, o.ETag, "", now)
 }
 
 func recordMove(ctx context.Context, tx *sql.Tx, alias string, m port.Move) error {
-	_, err := tx.ExecContext(ctx, `INSERT INTO moves (at, alias, who, from_version, to_version, reason) VALUES (?, ?, ?, ?, ?, ?)`,
+	_, err := tx.ExecContext(ctx, `INSERT INTO moves (at, alias, who, from_version, to_version, reason) VALUES ($1, $2, $3, $4, $5, $6)`,
 		m.At.UnixMilli(), alias, m.Who, m.From, m.To, m.Reason)
 	return err
 }
@@ -213,14 +199,11 @@ func (p policies) RecordMove(ctx context.Context, alias string, m port.Move) err
 }
 
 func (p policies) Moves(ctx context.Context, alias string, before int64, limit int) ([]port.Move, error) {
-	f, err := p.store.forReading(ctx)
+	f, err := p.store.since(ctx, layoutOfVersions)
 	if err != nil || f == nil {
 		return nil, err
 	}
-	if there, err := f.hasTable(ctx, "moves"); err != nil || !there {
-		return nil, p.store.classify(err)
-	}
-	rows, err := f.read.QueryContext(ctx, `SELECT seq, at, who, from_version, to_version, reason FROM moves WHERE alias = ? AND (? = 0 OR seq < ?) ORDER BY seq DESC LIMIT ?`, alias, before, before, limit)
+	rows, err := f.Read.QueryContext(ctx, `SELECT seq, at, who, from_version, to_version, reason FROM moves WHERE alias = $1 AND (CAST($2 AS BIGINT) = 0 OR seq < $2) ORDER BY seq DESC LIMIT $3`, alias, before, limit)
 	if err != nil {
 		return nil, p.store.classify(err)
 	}

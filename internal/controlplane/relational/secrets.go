@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -14,7 +14,7 @@ func keepSecrets(ctx context.Context, tx *sql.Tx, w port.Write) error {
 	kept := map[string]port.Secret{}
 	for _, secret := range w.Secrets {
 		if secret.Value == "" {
-			err := tx.QueryRowContext(ctx, `SELECT value FROM secrets WHERE kind = ? AND id = ? AND name = ? AND version = ?`, w.Kind, w.ID, secret.Name, secret.Version).Scan(&secret.Value)
+			err := tx.QueryRowContext(ctx, `SELECT value FROM secrets WHERE kind = $1 AND id = $2 AND name = $3 AND version = $4`, w.Kind, w.ID, secret.Name, secret.Version).Scan(&secret.Value)
 			if errors.Is(err, sql.ErrNoRows) {
 				return port.SecretMissing(w.Ref, secret)
 			}
@@ -24,11 +24,11 @@ func keepSecrets(ctx context.Context, tx *sql.Tx, w port.Write) error {
 		}
 		kept[secret.Name] = secret
 	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM secrets WHERE kind = ? AND id = ?`, w.Kind, w.ID); err != nil {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM secrets WHERE kind = $1 AND id = $2`, w.Kind, w.ID); err != nil {
 		return err
 	}
 	for _, secret := range kept {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO secrets (kind, id, name, version, value) VALUES (?, ?, ?, ?, ?)`, w.Kind, w.ID, secret.Name, secret.Version, secret.Value); err != nil {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO secrets (kind, id, name, version, value) VALUES ($1, $2, $3, $4, $5)`, w.Kind, w.ID, secret.Name, secret.Version, secret.Value); err != nil {
 			return err
 		}
 	}
