@@ -74,13 +74,20 @@ type comparison struct {
 	inputs map[string]any
 	// atLeast is the goal: how many times as long the peer takes.
 	atLeast float64
+	// atMost is the goal where it is a time for each.
+	atMost time.Duration
 	// agree is by how much the results may differ, as a proportion.
 	agree float64
+	// alone keeps ours to one processor.
+	alone bool
 }
 
 // compare runs ours and the peer by turns, and takes the median of each. A result that is
 // not the peer's is an error: speed is no use then.
 func (h *harness) compare(c comparison) error {
+	if c.alone {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	}
 	var ours, theirs []time.Duration
 	for range h.rounds {
 		runtime.GC()
@@ -102,17 +109,23 @@ func (h *harness) compare(c comparison) error {
 			return fmt.Errorf("%s: we say %v and %s says %v", c.what, got, c.label, answer.Value)
 		}
 	}
-	r := row{what: c.what, ours: took(median(ours), c.each, c.unit), peer: c.label, goal: fmt.Sprintf("%v times as fast", c.atLeast), undecided: h.peers == nil}
+	r := row{what: c.what, ours: took(median(ours), c.each, c.unit), peer: c.label, goal: "none", undecided: h.peers == nil}
+	if c.atLeast > 0 {
+		r.goal = fmt.Sprintf("%v times as fast", c.atLeast)
+	}
+	if c.atMost > 0 {
+		r.goal = "at most " + showNanoseconds(float64(c.atMost))
+	}
 	if len(theirs) > 0 {
 		r.theirs = took(median(theirs), c.each, c.unit)
 		r.ratio = r.theirs.value / r.ours.value
-		r.met = r.ratio >= c.atLeast
+		r.met = r.ratio >= c.atLeast && (c.atMost == 0 || r.ours.value <= float64(c.atMost))
 	}
 	h.rows = append(h.rows, r)
 	return nil
 }
 
-// alone measures a case without a peer, against a time.
+// alone measures a case without a peer, against a time for each.
 func (h *harness) alone(what string, each int, unit string, goal time.Duration, run func() error) error {
 	of, err := h.measure(run)
 	if err != nil {

@@ -1,5 +1,6 @@
 """Answers one question a line, {"function": ..., "inputs": {...}}, with the seconds that the
 work took and its result. It stays up, so that neither its start nor an import is timed."""
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -46,7 +47,7 @@ def psi_samples(inputs):
 def histogram(inputs):
     values, edges = np.fromfile(inputs["values"]), np.array(inputs["edges"])
     edges[0], edges[-1] = -np.inf, np.inf
-    return timed(lambda: np.histogram(values, edges)[0][0])
+    return repeated(inputs, lambda: np.histogram(values, edges)[0][0])
 
 
 def to_parquet(inputs):
@@ -58,11 +59,18 @@ def to_parquet(inputs):
 def profile(inputs):
     def work():
         if inputs["file"].endswith(".parquet"):
-            values = pd.read_parquet(inputs["file"], columns=["score"])["score"]
+            column = pd.read_parquet(inputs["file"], columns=["score"])["score"]
         else:
             # As its users call it; float_precision="round_trip" would be exact, and slower.
-            values = pd.read_csv(inputs["file"], usecols=["score"])["score"]
-        values = values.to_numpy()
+            column = pd.read_csv(inputs["file"], usecols=["score"])["score"]
+        if inputs["whole"]:
+            missing = column.isna().sum()
+            if missing > 0:
+                column = column.dropna()
+            description = column.min(), column.max(), column.mean(), column.std()  # noqa: F841, as a profile has them
+            with open(inputs["file"], "rb") as file:
+                hashlib.file_digest(file, "sha256").hexdigest()
+        values = column.to_numpy()
         edges = np.quantile(values, np.linspace(0, 1, 11))
         open_edges = edges.copy()
         open_edges[0], open_edges[-1] = -np.inf, np.inf
@@ -76,6 +84,10 @@ def proportion_samples(inputs):
     return repeated(inputs, lambda: proportion.samplesize_proportions_2indep_onetail(0.01, 0.1, 0.8, ratio=1, alpha=0.025, alternative="larger"))
 
 
+def proportion_power(inputs):
+    return repeated(inputs, lambda: proportion.power_proportions_2indep(0.01, 0.1, 14749, ratio=1, alpha=0.025, alternative="larger", return_results=False))
+
+
 def t_samples(inputs):
     return repeated(inputs, lambda: power.TTestIndPower().solve_power(0.2, None, 0.05, 0.8, 1.0))
 
@@ -86,6 +98,10 @@ def t_power(inputs):
 
 def z_samples(inputs):
     return repeated(inputs, lambda: power.NormalIndPower().solve_power(0.2, None, 0.05, 0.8, 1.0))
+
+
+def z_power(inputs):
+    return repeated(inputs, lambda: power.NormalIndPower().power(0.2, 394, 0.05, 1.0))
 
 
 for line in sys.stdin:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ var policies = part{
 
 var scale = part{
 	name: "scale", title: "Many objects",
-	note: "Spec files of data drift monitors, each with an alert threshold, all different, through the linter: read, judged, all figures. Linear means that ten times as many objects take at most 12 times as long. Each file is linted once.",
+	note: "Spec files of data drift monitors, each with an alert threshold, all different, through the linter: read, judged, all figures. Linear means that an object among ten times as many takes at most 1.2 times as long. The many are linted once, the few before and after.",
 	run:  runScale,
 }
 
@@ -62,26 +63,35 @@ func runPolicies(h *harness) error {
 func runScale(h *harness) error {
 	small := max(1_000/h.shrink, 4)
 	large := 10 * small
-	var times [2]time.Duration
-	for i, objects := range []int{small, large} {
-		file := filepath.Join(h.data, fmt.Sprintf("policy-%d.mlops.hcl", objects))
-		if err := os.WriteFile(file, []byte(policyOf(objects)), 0o600); err != nil {
+	// The few before and after the many, which take a minute.
+	var times [3]time.Duration
+	for i, objects := range []int{small, large, small} {
+		var err error
+		if times[i], err = lintOf(h, objects); err != nil {
 			return err
 		}
-		begin := time.Now()
-		report := lint.Run(context.Background(), lint.Options{Paths: []string{file}})
-		times[i] = time.Since(begin)
-		if len(report.Problems) > 0 {
-			return errors.New(report.Problems[0].String())
-		}
-		if len(report.Results) != objects {
-			return fmt.Errorf("%d objects were judged of %d", len(report.Results), objects)
-		}
 	}
-	h.rows = append(h.rows,
-		row{what: fmt.Sprintf("lint %d objects", small), ours: took(times[0], small, "object"), goal: "none", met: true},
-		row{what: fmt.Sprintf("lint %d objects", large), ours: took(times[1], large, "object"), goal: "linear", met: times[1] <= 12*times[0]})
+	h.atMostTimes(fmt.Sprintf("lint %d objects", large), took(times[1], large, "object"), fmt.Sprintf("%d objects", small), took((times[0]+times[2])/2, small, "object"), 1.2)
 	return nil
+}
+
+// lintOf lints a file of so many objects.
+func lintOf(h *harness, objects int) (time.Duration, error) {
+	file := filepath.Join(h.data, fmt.Sprintf("policy-%d.mlops.hcl", objects))
+	if err := os.WriteFile(file, []byte(policyOf(objects)), 0o600); err != nil {
+		return 0, err
+	}
+	runtime.GC()
+	begin := time.Now()
+	report := lint.Run(context.Background(), lint.Options{Paths: []string{file}})
+	seconds := time.Since(begin)
+	if len(report.Problems) > 0 {
+		return 0, errors.New(report.Problems[0].String())
+	}
+	if len(report.Results) != objects {
+		return 0, fmt.Errorf("%d objects were judged of %d", len(report.Results), objects)
+	}
+	return seconds, nil
 }
 
 // policyOf is a spec file of monitors, all different, each with an alert threshold.

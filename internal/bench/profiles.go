@@ -12,8 +12,9 @@ import (
 
 var profiles = part{
 	name: "profiles", title: "Profiling data files",
-	note: "From the file to the profile of one numeric column: read the column, place 10 quantile edges, count. Ours also counts missing values, and computes the mean, the standard deviation and the file's SHA-256, which the peer does not. " +
-		"The goal is 3 times as fast as pandas. Ours keeps 8 bytes a value, at most 2 GiB a file.",
+	note: "From the file to the profile of one numeric column: read the column, count missing values, place 10 quantile edges, count, with extremes, mean, standard deviation and the file's SHA-256. " +
+		"pandas does the same for the goal; the second line of a format is pandas without missing values, description and digest, against all of ours. " +
+		"Ours takes both processors, and so does pandas' reader of Parquet. On a processor without instructions for it, SHA-256 takes most of ours: no file is profiled in less time than its digest takes. Ours keeps 8 bytes a value, at most 2 GiB a file.",
 	run: runProfiles,
 }
 
@@ -47,21 +48,30 @@ func runProfiles(h *harness) error {
 	}
 	var all error
 	for _, file := range files {
-		all = errors.Join(all, h.compare(comparison{
-			what: fmt.Sprintf("%d rows, %s", n, filepath.Ext(file)[1:]), peer: "profile", label: "pandas", atLeast: 3, agree: 1e-12,
-			inputs: map[string]any{"file": file},
-			ours: func() (float64, error) {
-				table, err := profile.Read(file, "", profile.MethodQuantile, "score")
-				if err != nil {
-					return 0, err
-				}
-				r, err := table.Profile("score", profile.Binning{Method: profile.MethodQuantile, Bins: 10})
-				if err != nil {
-					return 0, err
-				}
-				return r.Edges[0], nil
-			},
-		}))
+		for _, whole := range []bool{true, false} {
+			c := comparison{
+				what: fmt.Sprintf("%d rows, %s", n, filepath.Ext(file)[1:]), peer: "profile", label: "pandas, the same", atLeast: 3, agree: 1e-12,
+				inputs: map[string]any{"file": file, "whole": whole},
+				ours:   func() (float64, error) { return profileOf(file) },
+			}
+			if !whole {
+				c.label, c.atLeast = "pandas, edges and counts", 0
+			}
+			all = errors.Join(all, h.compare(c))
+		}
 	}
 	return all
+}
+
+// profileOf profiles a file, and gives the first inner edge.
+func profileOf(file string) (float64, error) {
+	table, err := profile.Read(file, "", profile.MethodQuantile, "score")
+	if err != nil {
+		return 0, err
+	}
+	r, err := table.Profile("score", profile.Binning{Method: profile.MethodQuantile, Bins: 10})
+	if err != nil {
+		return 0, err
+	}
+	return r.Edges[0], nil
 }

@@ -109,7 +109,7 @@ func noncentralChiSquaredSurvival(x, degrees, noncentrality float64) float64 {
 	first := math.Floor(max(half-10*math.Sqrt(half)-40, 0))
 	if high := math.Floor(y); logStep(first) < -700 && high > first {
 		low := first // tails below 1e-300 do not matter: start where they end
-		for { // beyond 2^53, neighbours are more than 1 apart
+		for {        // beyond 2^53, neighbours are more than 1 apart
 			middle := math.Floor((low + high) / 2)
 			if middle <= low || middle >= high {
 				break

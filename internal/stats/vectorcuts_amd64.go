@@ -23,7 +23,7 @@ type vectorGroup [vectorGroupCuts][vectorLanes]float64
 
 const (
 	vectorLanes     = 4
-	vectorGroupCuts = 10
+	vectorGroupCuts = 9               // those of ten open bins; there are registers for 10
 	vectorStep      = 2 * vectorLanes // values that are taken at a time
 	// vectorBlock values stay in the first cache while the groups are compared with them.
 	vectorBlock = 2048

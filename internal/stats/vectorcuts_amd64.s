@@ -4,8 +4,9 @@
 // which is -1: what is subtracted is what is counted. $0x1D is "greater or equal, false and
 // quiet for NaN"; $0x03 is "one of the two is NaN".
 #define COMPARE(offset, count) \
-	VCMPPD $0x1D, offset(DX), Y11, Y13 \
-	VCMPPD $0x1D, offset(DX), Y12, Y14 \
+	VMOVUPD offset(DX), Y15            \
+	VCMPPD $0x1D, Y15, Y11, Y13        \
+	VCMPPD $0x1D, Y15, Y12, Y14        \
 	VPADDQ Y13, Y14, Y13               \
 	VPSUBQ Y13, count, count
 
@@ -33,7 +34,6 @@ TEXT ·countNotBelow(SB), NOSPLIT, $0-33
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
 	VPXOR Y8, Y8, Y8
-	VPXOR Y9, Y9, Y9
 	VPXOR Y10, Y10, Y10
 
 loop:
@@ -50,7 +50,6 @@ loop:
 	COMPARE(192, Y6)
 	COMPARE(224, Y7)
 	COMPARE(256, Y8)
-	COMPARE(288, Y9)
 	ADDQ    $64, SI
 	SUBQ    $8, CX
 	JNZ     loop
@@ -64,7 +63,6 @@ loop:
 	COLLECT(48, Y6, X6)
 	COLLECT(56, Y7, X7)
 	COLLECT(64, Y8, X8)
-	COLLECT(72, Y9, X9)
 	VMOVMSKPD Y10, AX
 	TESTL     AX, AX
 	SETNE     nan+32(FP)
