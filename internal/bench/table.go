@@ -32,7 +32,11 @@ func took(of time.Duration, each int, unit string) measure {
 	if unit == "" {
 		return measure{ns, showNanoseconds(ns)}
 	}
-	return measure{ns, showNanoseconds(ns) + " a " + unit}
+	article := " a "
+	if strings.ContainsAny(unit[:1], "aeio") {
+		article = " an "
+	}
+	return measure{ns, showNanoseconds(ns) + article + unit}
 }
 
 // processor is time that processors worked, and the time that this took.
