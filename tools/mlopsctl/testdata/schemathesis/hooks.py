@@ -10,6 +10,7 @@ import schemathesis
 
 NAMES = {"model", "name", "alias"}  # attributes that are in the address
 REVISION = re.compile(r'^"[0-9a-f-]{36}\.[0-9]+"$')  # an ETag that the server gave
+revisions = {}  # the last one of each version
 
 
 def valid(case):
@@ -47,14 +48,26 @@ def before_call(context, case, kwargs):
         case.body["attributes"] = attributes = example
     # The names in the address and in the attributes are the same.
     attributes.update({k: unquote(v) for k, v in path.items() if k in NAMES})
-    # Create, or replace the revision that an answer before has named.
-    if method != "PUT" or "version" in path:
+    # Create, or replace the revision that an answer before has named. The server creates
+    # versions itself.
+    if method != "PUT":
+        return
+    if "version" in path:
+        if case.meta.phase.name.value != "stateful" and path["version"] in revisions:
+            case.headers["If-Match"] = revisions[path["version"]]
         return
     if REVISION.match(case.headers.get("If-Match") or ""):
         case.headers.pop("If-None-Match", None)
     else:
         case.headers.pop("If-Match", None)
         case.headers["If-None-Match"] = "*"
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    revision = (response.headers.get("etag") or [""])[0]
+    if "version" in case.path_parameters and REVISION.match(revision):
+        revisions[case.path_parameters["version"]] = revision
 
 
 @schemathesis.hook
