@@ -94,6 +94,7 @@ func TestFaults(t *testing.T) {
 		seed := *faultSeed + uint64(i)
 		fault := faults[int(seed)%len(faults)]
 		t.Run(fmt.Sprintf("%d/%s", seed, fault.name), func(t *testing.T) {
+			t.Parallel() // a faulty apply waits more than it works
 			rng := rand.New(rand.NewPCG(seed, 0x6d6c6f7073))
 			world := newFaultyWorld(t, programs, terraform)
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -265,6 +266,44 @@ func TestACallerThatGivesUpIsNotKeptWaiting(t *testing.T) {
 	_, err := newClient(t, server.URL).Get(ctx, "baseline", "fraud/score")
 	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 5*time.Second {
 		t.Errorf("after %s: %v", time.Since(start), err)
+	}
+}
+
+// The times are floors: a slow machine only waits longer.
+func TestAServerThatSaysWhenIsAskedThen(t *testing.T) {
+	for _, status := range []int{http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+		t.Run(http.StatusText(status), func(t *testing.T) {
+			t.Parallel()
+			server, asked := scripted(t, reply{status: status, header: map[string]string{"Retry-After": "2"}}, found)
+			start := time.Now()
+			if _, err := newClient(t, server.URL).Get(t.Context(), "baseline", "fraud/score"); err != nil {
+				t.Fatal(err)
+			}
+			if waited := time.Since(start); len(asked()) != 2 || waited < 2*time.Second {
+				t.Errorf("asked %d times in %s, want twice, 2 seconds apart", len(asked()), waited)
+			}
+		})
+	}
+}
+
+// Clients that a server has turned away together do not come back together: of twenty
+// waits that are uniform over 0.8 seconds, all lie within 0.2 once in 10^10 runs.
+func TestClientsThatFailedTogetherComeBackOneByOne(t *testing.T) {
+	var waits [20]time.Duration
+	var all sync.WaitGroup
+	for i := range waits {
+		all.Go(func() {
+			server, asked := scripted(t, reply{drop: true}, found)
+			start := time.Now()
+			if _, err := newClient(t, server.URL).Get(t.Context(), "baseline", "fraud/score"); err != nil || len(asked()) != 2 {
+				t.Errorf("asked %d times: %v", len(asked()), err)
+			}
+			waits[i] = time.Since(start)
+		})
+	}
+	all.Wait()
+	if first, last := slices.Min(waits[:]), slices.Max(waits[:]); first < 200*time.Millisecond || last-first < 200*time.Millisecond {
+		t.Errorf("they come back after %s to %s", first, last)
 	}
 }
 
