@@ -35,7 +35,7 @@ run_faults() {
   environment=$(internal/tools/testenv.sh) || return 1
   eval "$environment"
   heading "${FAULTS:-100} applies of 200 objects, each with a fault on the way"
-  MLOPS_REQUIRE=all go test -timeout 3h -count=1 -parallel 3 -run '^TestFaults$' -v . -faults "${FAULTS:-100}" | grep -v '^=== '
+  MLOPS_REQUIRE=all go test -timeout 3h -count=1 -parallel 3 -run '^TestFaults$' -v . -faults "${FAULTS:-100}" | grep --line-buffered -v '^=== '
 }
 
 run_demo() {
