@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -95,6 +97,71 @@ func TestTheStoreIsAControlPlanes(t *testing.T) {
 			return store
 		}
 	})
+}
+
+// The commands are those of docs/server.md.
+func TestADumpIsRestoredAsDocumented(t *testing.T) {
+	server := testtools.Postgres(t)
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "server.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := func(program string) *exec.Cmd {
+		line := regexp.MustCompile(`(?m)^\$ (` + program + ` .*?)( +#.*)?$`).FindSubmatch(page)
+		if line == nil {
+			t.Fatalf("docs/server.md has no command %s", program)
+		}
+		cmd := exec.Command("sh", "-c", string(line[1]))
+		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(server.Program(t, program))+string(filepath.ListSeparator)+os.Getenv("PATH"))
+		return cmd
+	}
+	address, folder := server.Database(t), t.TempDir()
+	carriedOut := func(program string) {
+		t.Helper()
+		cmd := documented(program)
+		cmd.Dir = folder
+		cmd.Env = append(cmd.Env, "MLOPS_DATABASE_URL="+address)
+		if output, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", cmd, err, output)
+		}
+	}
+	everything := func() string {
+		var out strings.Builder
+		for _, table := range lines(t, address, `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() ORDER BY 1`) {
+			fmt.Fprintln(&out, table, strings.Join(lines(t, address, `SELECT r::text FROM `+table+` AS r ORDER BY 1`), "\n"))
+		}
+		return out.String() + strings.Join(lines(t, address, described), "\n")
+	}
+
+	store, err := postgres.Open(address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registrytest.Create(t, store.Registry(), "kept", registrytest.Attributes(t, "kept", "", nil))
+	added := registrytest.Add(t, store.Registry(), "kept", "s3://bucket/k")
+	want := everything()
+	carriedOut("pg_dump")
+
+	registrytest.Add(t, store.Registry(), "kept", "s3://bucket/lost")
+	if _, err := storetest.Put(t, store, "lost"); err != nil {
+		t.Fatal(err)
+	}
+	if cmp.Diff(want, everything()) == "" {
+		t.Fatal("this test does not see what was written after the dump")
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	carriedOut("pg_restore")
+	if diff := cmp.Diff(want, everything()); diff != "" {
+		t.Errorf("written (-) and restored (+) differ:\n%s", diff)
+	}
+
+	// It goes on from there.
+	store = openStore(t, address)
+	if next := registrytest.Add(t, store.Registry(), "kept", "s3://bucket/k2"); added.Ref != registrytest.VersionRef("kept", 1) || next.Ref != registrytest.VersionRef("kept", 2) {
+		t.Errorf("added %s, and %s after the restore", added.Ref, next.Ref)
+	}
 }
 
 const described = `SELECT line FROM (
