@@ -38,7 +38,7 @@ var (
 
 // faultObjects is how many objects of each of its kinds the policy of the fault runs
 // has.
-const faultObjects = 50
+const faultObjects = 40
 
 // A fault is what goes wrong between the provider and the control plane while 200
 // objects are applied. It ends when its context does.
@@ -239,7 +239,9 @@ func (w *faultyWorld) declare(built programs, endpoint string) {
 	}
 }
 
-// faultPolicy declares 200 objects of four kinds that refer to each other.
+// faultPolicy declares 200 objects of five kinds that refer to each other: a version is
+// numbered by the control plane, so that nothing but its key keeps it from being added
+// twice.
 func faultPolicy(endpoint string) (text string, objects int) {
 	var out strings.Builder
 	fmt.Fprintf(&out, "terraform {\n  required_providers {\n    mlops = { source = \"mlops-as-code/mlops\" }\n  }\n}\n\nprovider \"mlops\" {\n  endpoint          = %q\n  request_timeout   = \"2s\"\n  operation_timeout = \"1m\"\n}\n", endpoint)
@@ -248,6 +250,18 @@ func faultPolicy(endpoint string) (text string, objects int) {
 resource "mlops_registered_model" "m%[1]d" {
   name            = "model-%[1]d"
   deletion_policy = "delete"
+}
+
+resource "mlops_model_version" "v%[1]d" {
+  model           = mlops_registered_model.m%[1]d.name
+  source          = "s3://models/%[1]d"
+  deletion_policy = "delete"
+}
+
+resource "mlops_model_alias" "a%[1]d" {
+  model   = mlops_registered_model.m%[1]d.name
+  alias   = "champion"
+  version = mlops_model_version.v%[1]d.version
 }
 
 resource "mlops_baseline" "b%[1]d" {
@@ -265,22 +279,8 @@ resource "mlops_drift_monitor" "d%[1]d" {
   window   = { duration = "1h", samples = 1000 }
   schedule = { every = "1h" }
 }
-
-resource "mlops_rollout_policy" "r%[1]d" {
-  model    = mlops_registered_model.m%[1]d.name
-  name     = "canary"
-  traffic  = { requests_per_second = 40 }
-  rollback = { keep_versions = 2 }
-  stages = [
-    { name = "canary", kind = "canary", traffic_percent = 5, duration = "2h" },
-    { name = "full", kind = "full", traffic_percent = 100 },
-  ]
-  guardrails = [
-    { name = "errors", metric = "error_rate", baseline_rate = 0.005, maximum = 0.02, every = "10m", failure_limit = 2, false_abort_budget = 0.05 },
-  ]
-}
 `, i)
-		objects += 4
+		objects += 5
 	}
 	return out.String(), objects
 }

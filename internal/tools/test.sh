@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs everything, or the named parts of it: internal/tools/test.sh [go] [demo] [lint]
-# The part faults, which only its name runs, makes FAULTS faulty applies.
+# Two parts run by their names only: faults makes FAULTS faulty applies, fuzz gives each
+# fuzz target that matches FUZZ the time FUZZTIME.
 # Each part runs even where another has failed.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -36,6 +37,17 @@ run_faults() {
   eval "$environment"
   heading "${FAULTS:-100} applies of 200 objects, each with a fault on the way"
   MLOPS_REQUIRE=all go test -timeout 3h -count=1 -parallel 3 -run '^TestFaults$' -v . -faults "${FAULTS:-100}" | grep --line-buffered -v '^=== '
+}
+
+run_fuzz() {
+  local package target status=0
+  while read -r package target; do
+    heading "$target of $package"
+    go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-30s}" "$package" || status=1
+  done < <(go list ./... | while read -r package; do
+    go test -list '^Fuzz' "$package" | grep '^Fuzz' | grep -E -- "${FUZZ:-.}" | sed "s|^|$package |"
+  done)
+  return "$status"
 }
 
 run_demo() {
