@@ -7,7 +7,6 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -182,7 +181,7 @@ type faultyWorld struct {
 func newFaultyWorld(t *testing.T, built programs, terraform string) *faultyWorld {
 	t.Helper()
 	world := &faultyWorld{t: t, terraform: terraform, directory: t.TempDir()}
-	world.server = &servedPlane{t: t, program: built.mlopsctl, data: filepath.Join(t.TempDir(), "served.db"), address: freeAddress(t)}
+	world.server = &servedPlane{t: t, program: built.mlopsctl, data: filepath.Join(t.TempDir(), "served.db"), address: testtools.FreeAddress(t)}
 	world.server.start()
 	t.Cleanup(world.server.kill)
 
@@ -393,16 +392,4 @@ func (s *servedPlane) start() {
 func (s *servedPlane) kill() {
 	_ = s.process.Process.Kill()
 	_ = s.process.Wait()
-}
-
-// freeAddress is a port on loopback that nobody listens on, for a server that is to
-// come back to it.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
 }

@@ -62,7 +62,7 @@ func TestTwoServersOfOneDatabaseOutliveTheDeathOfOne(t *testing.T) {
 	built := buildPrograms(t)
 	var servers []*servedPlane
 	for range 2 {
-		server := &servedPlane{t: t, program: built.mlopsctl, database: database, address: freeAddress(t)}
+		server := &servedPlane{t: t, program: built.mlopsctl, database: database, address: testtools.FreeAddress(t)}
 		server.start()
 		t.Cleanup(server.kill)
 		servers = append(servers, server)

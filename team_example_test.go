@@ -173,7 +173,7 @@ func newTeam(t *testing.T) *team {
 		home.tokens[name] = token
 	}
 
-	address := freeAddress(t)
+	address := testtools.FreeAddress(t)
 	_, port, _ := strings.Cut(address, ":")
 	home.endpoint = "https://localhost:" + port
 	unit := regexp.MustCompile(`(?m)^ExecStart=(.*)$`).FindStringSubmatch(readText(t, "examples/team/server/mlops.service"))

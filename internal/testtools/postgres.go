@@ -234,15 +234,11 @@ func (p *PostgresServer) exec(ctx context.Context, statements ...string) error {
 	return nil
 }
 
-// Program is the path of a program of the server's own release, such as pg_dump. Without
-// it the test is skipped or fails by the rules of [Require].
+// Program is the path of a program of the server's own release, such as pg_dump, by the
+// rules of [Require].
 func (p *PostgresServer) Program(t testing.TB, name string) string {
 	t.Helper()
-	path, err := exec.LookPath(filepath.Join(p.binaries, name))
-	if err != nil {
-		missing(t, fmt.Sprintf("%s is not beside the PostgreSQL server: %v", name, err))
-	}
-	return path
+	return OnPath(t, filepath.Join(p.binaries, name))
 }
 
 // URL is the address of a database, with the password.

@@ -10,7 +10,9 @@ package testtools
 
 import (
 	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"testing"
 )
 
@@ -43,6 +45,28 @@ func Require(t testing.TB, name string) string {
 		missing(t, problem)
 	}
 	return path
+}
+
+// OnPath returns the path of a program that the machine has, by the rules of [Require].
+func OnPath(t testing.TB, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		missing(t, err.Error())
+	}
+	return path
+}
+
+// FreeAddress is a port on loopback that nobody listens on, for a server that is told
+// its address, or comes back to it.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().String()
 }
 
 // missing ends a test that cannot have what it needs.
