@@ -79,12 +79,14 @@ func FuzzDecodeMessagePack(f *testing.F) {
 			f.Add(uint8(i), encoded)
 		}
 	}
+	f.Add(uint8(0), []byte{0xde, 0, 0})                                  // an object without attributes
+	f.Add(uint8(3), []byte("\x8b\xa8profiles\xdfN\xb6\x9b\x98\xb3\x8e")) // a map of a thousand million elements, it says
 	f.Fuzz(func(t *testing.T, which uint8, data []byte) {
 		if len(data) > 1<<12 {
 			return
 		}
 		kind := spec.All()[int(which)%len(spec.All())]
-		v, err := ctymsgpack.Unmarshal(data, kind.Type())
+		v, err := kind.DecodeMessagePack(data)
 		if err != nil {
 			return
 		}

@@ -19,11 +19,7 @@ func toCty(kind *spec.Kind, raw tftypes.Value) (cty.Value, error) {
 	if err != nil {
 		return cty.NilVal, fmt.Errorf("encoding %s: %w", kind.TerraformType(), err)
 	}
-	v, err := ctymsgpack.Unmarshal(wire.MsgPack, kind.Type())
-	if err != nil {
-		return cty.NilVal, fmt.Errorf("decoding %s: %w", kind.TerraformType(), err)
-	}
-	return v, nil
+	return kind.DecodeMessagePack(wire.MsgPack)
 }
 
 // fromCty is the way back; ty is the schema's type as Terraform's protocol has it.

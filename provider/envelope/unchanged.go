@@ -77,8 +77,8 @@ func (d *Data) PlanUnchanged(req *tfprotov6.PlanResourceChangeRequest) *tfprotov
 	}
 	// What Terraform proposes is the configuration over the prior state, and does not
 	// know defaults: an attribute that left the configuration may be proposed as it was.
-	config, configErr := ctymsgpack.Unmarshal(req.Config.MsgPack, kind.Type())
-	prior, priorErr := ctymsgpack.Unmarshal(req.PriorState.MsgPack, kind.Type())
+	config, configErr := kind.DecodeMessagePack(req.Config.MsgPack)
+	prior, priorErr := kind.DecodeMessagePack(req.PriorState.MsgPack)
 	if configErr != nil || priorErr != nil || prior.IsNull() || !declares(kind, config, prior) {
 		return nil
 	}
