@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"maps"
 
-	"github.com/vmihailenco/msgpack/v5"
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
-	ctymsgpack "github.com/zclconf/go-cty/cty/msgpack"
 )
 
 // storedType is the kind's type without what the control plane gives the object:
@@ -50,29 +48,6 @@ func (k *Kind) DecodeJSON(data []byte) (cty.Value, error) {
 		return cty.NilVal, fmt.Errorf("reading %s from JSON: null is no object", k.Name)
 	}
 	return k.Ungiven(stored), nil
-}
-
-// DecodeMessagePack reads an object as Terraform's protocol writes it; it may be null, and
-// what is in it unknown.
-func (k *Kind) DecodeMessagePack(data []byte) (v cty.Value, err error) {
-	// cty takes an object without attributes for one of any type, and panics where the
-	// elements of a list then differ.
-	defer func() {
-		if problem := recover(); problem != nil {
-			v, err = cty.NilVal, fmt.Errorf("reading %s from MessagePack: %v", k.Name, problem)
-		}
-	}()
-	// Nor is memory asked for by lengths that the data do not have.
-	if err := msgpack.NewDecoder(bytes.NewReader(data)).Skip(); err != nil {
-		return cty.NilVal, fmt.Errorf("reading %s from MessagePack: %w", k.Name, err)
-	}
-	if v, err = ctymsgpack.Unmarshal(data, k.Type()); err != nil {
-		return cty.NilVal, fmt.Errorf("reading %s from MessagePack: %w", k.Name, err)
-	}
-	if !v.Type().Equals(k.Type()) {
-		return cty.NilVal, fmt.Errorf("reading %s from MessagePack: it has not the attributes of one", k.Name)
-	}
-	return v, nil
 }
 
 // Ungiven is an object without what the control plane gives: id, uid and number

@@ -80,15 +80,8 @@ func runMLflow(python string, options []string) (baseURL string, stop func(), er
 		}
 	}()
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freePort()
 	if err != nil {
-		return "", nil, err
-	}
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	if err != nil {
-		return "", nil, err
-	}
-	if err := listener.Close(); err != nil {
 		return "", nil, err
 	}
 

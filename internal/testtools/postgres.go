@@ -3,7 +3,6 @@ package testtools
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -111,12 +110,7 @@ func newPostgres(path string, shared bool) (_ *PostgresServer, err error) {
 	// The port is free when it is chosen, and may be taken by the time the server
 	// binds it: another one then, at most twice.
 	for attempt := 1; ; attempt++ {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		_, p.port, err = net.SplitHostPort(listener.Addr().String())
-		if err = errors.Join(err, listener.Close()); err != nil {
+		if p.port, err = freePort(); err != nil {
 			return nil, err
 		}
 		if err = p.start(); err == nil {

@@ -9,6 +9,7 @@
 package testtools
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -61,12 +62,20 @@ func OnPath(t testing.TB, program string) string {
 // its address, or comes back to it.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freePort()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
+	return net.JoinHostPort("127.0.0.1", port)
+}
+
+func freePort() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	_, port, err := net.SplitHostPort(listener.Addr().String())
+	return port, errors.Join(err, listener.Close())
 }
 
 // missing ends a test that cannot have what it needs.

@@ -40,13 +40,19 @@ run_faults() {
 }
 
 run_fuzz() {
-  local package target status=0
-  while read -r package target; do
-    heading "$target of $package"
-    go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-30s}" "$package" || status=1
-  done < <(go list ./... | while read -r package; do
-    go test -list '^Fuzz' "$package" | grep '^Fuzz' | grep -E -- "${FUZZ:-.}" | sed "s|^|$package |"
-  done)
+  local package targets target status=0 count=0
+  for package in $(go list ./...); do
+    targets=$(go test -list '^Fuzz' "$package") || status=1
+    for target in $(grep '^Fuzz' <<<"$targets" | grep -E -- "${FUZZ:-.}"); do
+      count=$((count + 1))
+      heading "$target of $package"
+      go test -run '^$' -fuzz "^$target\$" -fuzztime "${FUZZTIME:-30s}" "$package" || status=1
+    done
+  done
+  if [ "$count" -eq 0 ]; then
+    echo "no fuzz target matches FUZZ='${FUZZ:-}'"
+    status=1
+  fi
   return "$status"
 }
 
